@@ -1,0 +1,1 @@
+"""The data plane: requests in, answers of the chosen provider out."""
