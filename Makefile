@@ -1,0 +1,64 @@
+# The one command surface: `make` lists the recipes, and CI calls nothing else.
+# Every recipe makes .venv first, so nobody needs to call `make env`.
+
+PYTHON ?= python3
+ARGS ?=
+RUN := .venv/bin/python
+FLOORS := $(RUN) -m scripts.test_floors
+
+.DEFAULT_GOAL := help
+.PHONY: help env demo demo-cluster test check unit integration cluster charts docs crds docs-pages lock control-plane bench clean
+MAKEFLAGS += --no-print-directory
+
+help: ## list the recipes
+	@$(PYTHON) scripts/recipes.py
+
+.venv/stamp: pyproject.toml requirements/dev.txt scripts/make_env.py
+	@$(PYTHON) scripts/make_env.py
+
+env: .venv/stamp ## make .venv with everything pinned (the other recipes do it by themselves)
+
+demo: env ## two real model servers, one paid API and a failover, without a cluster
+	@$(RUN) -m scripts.demo $(ARGS)
+
+demo-cluster: env ## the same through a real Kubernetes API server, with operator and two routers
+	@$(RUN) -m scripts.demo_cluster $(ARGS)
+
+test: env ## everything: check, unit, integration, cluster, charts, docs
+	@$(FLOORS)
+
+check: env ## lint, format, types, layer contracts, generated files, lock files
+	@$(FLOORS) check
+
+unit: env ## pure code and fakes (ARGS="-k sse" goes to pytest, as on every floor)
+	@$(FLOORS) unit -- $(ARGS)
+
+integration: env ## real sockets and processes on loopback
+	@$(FLOORS) integration -- $(ARGS)
+
+cluster: env ## a real Kubernetes API server (its programs are built once, about five minutes)
+	@$(FLOORS) cluster -- $(ARGS)
+
+charts: env ## Helm charts: rendered, validated, installed
+	@$(FLOORS) charts -- $(ARGS)
+
+docs: env ## the documentation says what the code does
+	@$(FLOORS) docs -- $(ARGS)
+
+crds: env ## write crds/*.yaml from the Python types
+	@$(RUN) -m tieline_api.schema
+
+docs-pages: env ## write the reference pages of docs/ from the code
+	@$(RUN) -m scripts.reference_docs
+
+lock: env ## renew requirements/*.txt from pyproject.toml (ARGS=--upgrade takes newer versions)
+	@$(RUN) -m scripts.lock $(ARGS)
+
+control-plane: env ## start a real Kubernetes control plane on loopback and keep it until Ctrl-C
+	@$(RUN) -m tests.support.control_plane $(ARGS)
+
+bench: env ## the benchmarks; prints and stores their figures
+	@$(RUN) -m bench $(ARGS)
+
+clean: ## remove what the recipes made in this folder, .venv included
+	@rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis build dist
