@@ -1,0 +1,115 @@
+"""What `evaluate` says of each object: findings for its conditions, and wire parts that may be compiled. Data only.
+
+`Finding` becomes one condition; `wire` is None for what must carry no traffic. Read by `compile`, `plan` and the CLI.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from tieline_api.conditions import Reason
+from tieline_api.names import Key
+from tieline_api.snapshot import Consumer, Pool, PoolEndpoints, Route, SecretValue
+
+from tieline_operator.world import Invalid, ObjectId
+
+Truth = Literal["True", "False", "Unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The state of one condition: status, reason, and a message that says whose turn it is and what to do."""
+
+    status: Truth
+    reason: Reason
+    message: str = ""
+
+    @property
+    def holds(self) -> bool:
+        return self.status == "True"
+
+
+ACCEPTED = Finding("True", Reason.ACCEPTED)
+RESOLVED = Finding("True", Reason.RESOLVED_REFS)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Conditions that follow from configuration alone."""
+
+    accepted: Finding = ACCEPTED
+    resolved_refs: Finding = RESOLVED
+    ignored: tuple[str, ...] = ()
+    """Paths of fields that are set and have no effect in this version."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolVerdict:
+    verdict: Verdict
+    wire: Pool | None
+    """None: the pool carries no traffic (not accepted, or it lacks a secret that it cannot do without)."""
+    served: frozenset[str] = frozenset()
+    """Names of the models that it offers, whatever its state."""
+    secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
+    """Values that `wire` refers to, by id."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointsVerdict:
+    """Where a SelfHosted pool's servers are. Apart from `PoolVerdict`, because addresses change more often."""
+
+    wire: PoolEndpoints
+    observed: bool
+    """Whether readiness is observed (Service) or only stated (addresses)."""
+    problem: Finding | None = None
+    """Why the reference to the Service does not resolve."""
+
+    @property
+    def total(self) -> int:
+        return sum(not endpoint.terminating for endpoint in self.wire.endpoints)
+
+    @property
+    def ready(self) -> int:
+        return sum(endpoint.ready and not endpoint.terminating for endpoint in self.wire.endpoints)
+
+
+@dataclass(frozen=True, slots=True)
+class BackendVerdict:
+    """One backendRef (or one pool that an omitted list stands for)."""
+
+    pool: Key
+    model: str | None
+    weight: int
+    problem: Finding | None = None
+    """None: resolved, and it may carry traffic."""
+
+
+@dataclass(frozen=True, slots=True)
+class RouteVerdict:
+    verdict: Verdict
+    wire: Route | None
+    """None: conflicted. A route that is not accepted for another reason keeps its names here, without backends, so that
+    its callers get an error and never fall to a broader route."""
+    backends: tuple[BackendVerdict, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerVerdict:
+    verdict: Verdict
+    wire: Consumer | None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """All verdicts. One whose inputs did not change is the same Python object as in the evaluation before."""
+
+    pools: Mapping[Key, PoolVerdict]
+    endpoints: Mapping[Key, EndpointsVerdict]
+    """SelfHosted pools only."""
+    routes: Mapping[Key, RouteVerdict]
+    consumers: Mapping[Key, ConsumerVerdict]
+    invalid: Mapping[ObjectId, Invalid]
+    memory: object = field(default=None, repr=False, compare=False)
+    """What the next `evaluate` reuses; opaque to everybody else."""
