@@ -1,0 +1,82 @@
+"""The cluster floor: tests against a real API server, in a network namespace where pod addresses are local.
+
+One control plane a session, one fresh namespace a test.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support import cluster_floor
+from tests.support.api_client import ApiClient
+from tests.support.control_plane import ControlPlane
+from tests.support.kubectl import Kubectl
+from tests.support.waiting import wait_until
+
+HERE = Path(__file__).parent
+CRDS = HERE.parents[1] / "crds"
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Before the first test, so that no test's time limit counts the build of the control plane."""
+    if not session.config.option.collectonly and any(item.path.is_relative_to(HERE) for item in session.items):
+        cluster_floor.prepare(session.config)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    cluster_floor.report(terminalreporter, config)
+
+
+@pytest.fixture(scope="session")
+def control_plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Running, with two nodes. A test that kills a program starts it again before it ends."""
+    cluster_floor.require(request.config)
+    with ControlPlane(tmp_path_factory.mktemp("control-plane"), nodes=2) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def admin(control_plane: ControlPlane) -> ApiClient:
+    """The raw API as cluster administrator; asynchronous tests call it by `asyncio.to_thread` or `eventually`."""
+    return control_plane.admin
+
+
+@pytest.fixture
+def namespace(admin: ApiClient) -> Iterator[str]:
+    """A namespace of the test's own with its default service account; its deletion is asked for, not waited for."""
+    name = f"test-{secrets.token_hex(4)}"
+    admin.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    path = f"/api/v1/namespaces/{name}"
+    wait_until(lambda: admin.find(f"{path}/serviceaccounts/default"), f"the default service account of {name}")
+    yield name
+    admin.delete(path)
+
+
+@pytest.fixture
+def kubectl(control_plane: ControlPlane, namespace: str) -> Kubectl:
+    """Real kubectl as administrator, whose default namespace is the test's own."""
+    return Kubectl(control_plane.kubeconfig(), namespace)
+
+
+@pytest.fixture(scope="session")
+def crds_applied(control_plane: ControlPlane, admin: ApiClient) -> list[str]:
+    """The names of Tieline's CRDs, applied by kubectl from `crds/` and served."""
+    files = sorted(CRDS.glob("*.yaml"))
+    assert files, f"{CRDS} holds no CRDs: run `make crds`"
+    applied = Kubectl(control_plane.kubeconfig())(
+        "apply", "--server-side", *(f"--filename={file}" for file in files), "--output=name"
+    )
+    names = [line.partition("/")[2] for line in applied.split()]
+    for name in names:
+        wait_until(lambda name=name: _is_established(admin, name), f"CRD {name} to be served")  # type: ignore[misc]
+    return names
+
+
+def _is_established(admin: ApiClient, name: str) -> bool:
+    definition = admin.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
+    conditions = definition.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
