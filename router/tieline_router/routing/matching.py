@@ -1,0 +1,51 @@
+"""How names are compared: model globs, allow and deny lists, host patterns. Pure.
+
+A glob knows one sign, `*`, which stands for any run of characters, `/` included: `deepseek/*`, `*/claude-*`, `*`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final
+
+from tieline_api.snapshot import AllowDeny
+
+GLOB_SIGN: Final = "*"
+
+
+def is_glob(pattern: str) -> bool:
+    return GLOB_SIGN in pattern
+
+
+@lru_cache(maxsize=8192)
+def _matcher(pattern: str) -> Callable[[str], object]:
+    return re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL).fullmatch
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a plain name or a glob matches the whole of `name`; case counts."""
+    if not is_glob(pattern):
+        return pattern == name
+    return _matcher(pattern)(name) is not None
+
+
+def any_matches(patterns: Iterable[str], name: str) -> bool:
+    return any(matches(pattern, name) for pattern in patterns)
+
+
+def allows(rule: AllowDeny, name: str) -> bool:
+    """`deny` beats `allow`; an empty `allow` allows all."""
+    if any_matches(rule.deny, name):
+        return False
+    return not rule.allow or any_matches(rule.allow, name)
+
+
+def host_permitted(hosts: tuple[str, ...], host: str) -> bool:
+    """Whether a credential bound to `hosts` may be sent to `host`: exact, or `*.suffix` for any name below it; an empty
+    binding permits all. Case does not count, as in DNS."""
+    if not hosts:
+        return True
+    host = host.lower().rstrip(".")
+    return any(host == h.lower() or (h.startswith("*.") and host.endswith(h[1:].lower())) for h in hosts)
