@@ -35,6 +35,13 @@ class Text:
 
 
 @dataclass(frozen=True)
+class Format:
+    """A form that the API server knows by name, for values that machines write."""
+
+    name: Literal["date-time"]
+
+
+@dataclass(frozen=True)
 class ListMap:
     """A list whose items are told apart by these fields (`x-kubernetes-list-type: map`)."""
 

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from annotated_types import Ge, MaxLen, MinLen
+from annotated_types import MaxLen, MinLen
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from tieline_api.names import Key, key
 from tieline_api.v1alpha1.markers import Rule
-from tieline_api.v1alpha1.scalars import ServerTime
+from tieline_api.v1alpha1.scalars import Counter, ServerTime
 
 
 class Shape(BaseModel):
@@ -77,7 +77,7 @@ class Condition(Shape):
     """Why, as one CamelCase word."""
     message: Annotated[str, MaxLen(32768)] = ""
     """What was seen, and what to do about it."""
-    observed_generation: Annotated[int, Ge(0)] | None = None
+    observed_generation: Counter | None = None
     """metadata.generation of the object that was judged."""
     last_transition_time: ServerTime
     """When the status last changed."""

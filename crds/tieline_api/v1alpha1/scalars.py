@@ -15,7 +15,7 @@ from annotated_types import Ge, Le, MaxLen, MinLen
 from pydantic import BeforeValidator, GetCoreSchemaHandler, PlainSerializer
 from pydantic_core import CoreSchema, core_schema
 
-from tieline_api.v1alpha1.markers import Rule, Text
+from tieline_api.v1alpha1.markers import Format, Rule, Text
 
 
 def matches(expression: str, message: str) -> Rule:
@@ -138,8 +138,10 @@ Timestamp = Annotated[
 ]
 """A point in time, written by a user."""
 
-ServerTime = Annotated[datetime, BeforeValidator(parse_timestamp), PlainSerializer(format_timestamp)]
-"""A point in time in metadata or status, written by a machine (`format: date-time` in the schema)."""
+ServerTime = Annotated[
+    datetime, BeforeValidator(parse_timestamp), PlainSerializer(format_timestamp), Text(20, 35), Format("date-time")
+]
+"""A point in time in metadata or status, written by a machine."""
 
 TimeZoneName = Annotated[
     str,
