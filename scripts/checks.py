@@ -32,7 +32,7 @@ def run(command: Sequence[str]) -> str:
 def generated_crds() -> str:
     """Do crds/*.yaml say what the Python types say?"""
     with tempfile.TemporaryDirectory() as folder:
-        if problem := run(["-m", "tieline_api.schema", folder]):
+        if problem := run(["-m", "tieline_api.schema", "--out", folder]):
             return problem
         fresh = {path.name: path.read_text() for path in Path(folder).glob("*.yaml")}
     kept = {path.name: path.read_text() for path in CRDS.glob("*.yaml")}

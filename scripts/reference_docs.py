@@ -5,13 +5,14 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.pages import api, configuration
+from scripts.pages import api, configuration, errors
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 PAGES: dict[str, Callable[[], str]] = {
     "api.md": api.page,
     "configuration.md": configuration.page,
+    "errors.md": errors.page,
 }
 """File of docs/ → its text."""
 

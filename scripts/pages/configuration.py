@@ -7,12 +7,19 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from pydantic_settings import BaseSettings
 from tieline_api.commandline import option_and_variable
+from tieline_cli.settings import DevSettings, ExplainSettings, LintSettings
 from tieline_operator.settings import OperatorSettings
 from tieline_router.settings import RouterSettings
 
 from scripts.pages.markdown import GENERATED, cell, code, table
 
-PROGRAMS: dict[str, type[BaseSettings]] = {"tieline-operator": OperatorSettings, "tieline-router": RouterSettings}
+PROGRAMS: dict[str, type[BaseSettings]] = {
+    "tieline-operator": OperatorSettings,
+    "tieline-router": RouterSettings,
+    "tieline dev": DevSettings,
+    "tieline lint": LintSettings,
+    "tieline explain": ExplainSettings,
+}
 
 INTRODUCTION = """# Configuration
 
@@ -35,10 +42,20 @@ def default(field: FieldInfo) -> str:
     return code(",".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default)
 
 
+def is_command(field: FieldInfo) -> bool:
+    """Is it a subcommand, which has options of its own?"""
+    return any(getattr(mark, "__name__", "") == "_CliSubCommand" for mark in field.metadata)
+
+
+def option(model: type[BaseSettings], name: str) -> str:
+    positional = any(getattr(mark, "__name__", "") == "_CliPositionalArg" for mark in model.model_fields[name].metadata)
+    return name.upper() if positional else option_and_variable(model, [name])[0]
+
+
 def options(model: type[BaseSettings]) -> Iterator[list[str]]:
     for name, field in model.model_fields.items():
-        option, variable = option_and_variable(model, [name])
-        yield [code(option), code(variable), default(field), cell(field.description or "")]
+        variable = option_and_variable(model, [name])[1]
+        yield [code(option(model, name)), code(variable), default(field), cell(field.description or "")]
 
 
 def page() -> str:

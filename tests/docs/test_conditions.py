@@ -1,0 +1,20 @@
+"""docs/conditions.md explains every condition type and every reason, and no other."""
+
+from tieline_api.conditions import ConditionType, Reason
+
+from tests.docs import markdown
+
+TYPES, REASONS = (markdown.ROOT / "docs" / "conditions.md").read_text().split("## Reasons")
+
+
+def test_every_condition_type_is_explained() -> None:
+    assert markdown.table_column(TYPES) == list(ConditionType)
+
+
+def test_every_reason_is_explained() -> None:
+    assert sorted(markdown.table_column(REASONS)) == sorted(Reason)
+
+
+def test_a_reason_says_with_which_type_it_stands() -> None:
+    known = {str(kind) for kind in ConditionType} | {"all"}
+    assert {name for cell in markdown.table_column(REASONS, 1) for name in cell.split(", ")} <= known
