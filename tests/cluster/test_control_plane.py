@@ -13,10 +13,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import netns
 from tests.support.api_client import ApiClient, ApiError, Object
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import ControlPlane, plane
+from tests.support.control_plane.build import CONTROL_PLANE
+from tests.support.control_plane.programs import Ports
 from tests.support.kubectl import Kubectl, KubectlError
+from tests.support.processes import ProcessDied, free_ports
 from tests.support.waiting import wait_until
 
 LABELS = {"app": "echo"}
@@ -71,14 +73,6 @@ def test_deployment_becomes_ready_at_pod_addresses(admin: ApiClient, namespace: 
     kubectl("scale", "deployment/echo", "--replicas=1")
     [left] = wait_for_addresses(admin, namespace, 1)
     assert left in two
-
-
-def test_server_can_listen_at_a_pod_address(control_plane: ControlPlane) -> None:
-    assert netns.is_inside()
-    with socket.create_server(("10.244.9.9", 0)) as listener:
-        port = listener.getsockname()[1]
-        with socket.create_connection(("10.244.9.9", port), 5) as client:
-            assert client.getpeername() == ("10.244.9.9", port)
 
 
 def test_token_bound_to_a_pod_names_that_pod(
@@ -147,7 +141,9 @@ def test_api_server_keeps_its_data_when_killed(
 
 RUN_AND_WAIT = """
 import pathlib, signal, sys
-from tests.support.control_plane import ControlPlane
+from tests.support.control_plane import ControlPlane, plane
+from tests.support.control_plane.build import CONTROL_PLANE
+from tests.support.control_plane.programs import Ports
 plane = ControlPlane(pathlib.Path(sys.argv[1]), nodes=0)
 plane.start()
 print(*(process.pid for process in plane._processes.values()), flush=True)
@@ -183,3 +179,25 @@ def test_folder_used_before_is_continued(control_plane: ControlPlane, tmp_path: 
         api = ApiClient(second.url, second.ca, token=token)
         assert api.get("/api")["kind"] == "APIVersions"
         api.close()
+
+
+def test_port_taken_meanwhile_is_answered_with_other_ports(
+    control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        first = dict(zip(Ports.__dataclass_fields__, free_ports(5), strict=True)) | {"etcd": other.getsockname()[1]}
+        choices = [list(first.values()), free_ports(5)]
+        monkeypatch.setattr(plane, "free_ports", lambda count: choices.pop(0))
+        with ControlPlane(tmp_path, nodes=0) as second:
+            assert second.admin.get("/version")["gitVersion"] == CONTROL_PLANE.version
+    assert not choices
+
+
+def test_failed_start_shows_the_log_and_leaves_nothing(
+    control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "etcd").write_text("a file where etcd wants its folder")
+    broken = ControlPlane(tmp_path, nodes=0)
+    with pytest.raises(ProcessDied, match=r"etcd ended with code 1; \S+etcd\.log ends with:\n.*not a directory"):
+        broken.start()
+    assert not broken._processes

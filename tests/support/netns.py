@@ -45,9 +45,14 @@ REMEDY = (
 
 
 def is_inside() -> bool:
-    """Whether pod addresses are local here: binding one is the proof."""
-    with socket.socket() as probe, contextlib.suppress(OSError):
-        probe.bind((_first_address(POD_NETWORK), 0))
+    """Whether any pod address is local and reachable here.
+
+    Both are asked: a namespace without any address lets everything be bound, and elsewhere a default route leads out.
+    """
+    somewhere = str(ipaddress.ip_network(POD_NETWORK)[-2])
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, contextlib.suppress(OSError):
+        probe.bind((somewhere, 0))
+        probe.connect((somewhere, 9))
         return True
     return False
 
@@ -65,16 +70,16 @@ def enter() -> None:
     if os.geteuid() == 0:
         _unshare(CLONE_NEWNET)
     else:
-        _unshare_as_user()
+        _unshare_as_user(CLONE_NEWNET)
     _bring_up("lo")
     for index, network in enumerate((POD_NETWORK, SERVICE_NETWORK)):
         _add_address(f"lo:{index}", network)
 
 
-def _unshare_as_user() -> None:
-    """An ordinary user gets network rights as root of a user namespace, in which it alone is mapped."""
+def _unshare_as_user(flags: int) -> None:
+    """An ordinary user has a namespace's rights as root of a user namespace, in which it alone is mapped."""
     user, group = os.geteuid(), os.getegid()
-    _unshare(CLONE_NEWUSER | CLONE_NEWNET)
+    _unshare(CLONE_NEWUSER | flags)
     own = Path("/proc/self")
     (own / "setgroups").write_text("deny")  # the kernel demands it before a group may be mapped
     (own / "uid_map").write_text(f"0 {user} 1")

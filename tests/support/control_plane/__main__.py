@@ -19,7 +19,7 @@ from pydantic import Field
 from rich.console import Console
 from tieline_api.commandline import CommandLine, parse
 
-from tests.support.control_plane.build import kubernetes_version
+from tests.support.control_plane.build import CONTROL_PLANE
 from tests.support.control_plane.plane import ControlPlane
 from tests.support.processes import ProcessDied
 from tests.support.tools import Unavailable
@@ -63,7 +63,7 @@ def _run(folder: Path, nodes: int, stopping: threading.Event, console: Console) 
     started = time.monotonic()
     with ControlPlane(folder, nodes) as plane:
         console.print(
-            f"Kubernetes {kubernetes_version()} with {nodes} nodes at {plane.url}, ready after "
+            f"Kubernetes {CONTROL_PLANE.version} with {nodes} nodes at {plane.url}, ready after "
             f"{time.monotonic() - started:.1f} s; logs and audit.log in {plane.folder}",
             highlight=False,
         )
