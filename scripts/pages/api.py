@@ -2,14 +2,12 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import yaml
+from tieline_api.schema import KINDS, document
 
 from scripts.pages.markdown import GENERATED, cell, code, table
 
-CRDS = Path(__file__).resolve().parents[2] / "crds"
 Schema = dict[str, Any]
 
 INTRODUCTION = """# API reference
@@ -55,8 +53,10 @@ def details(schema: Schema, *, required: bool) -> str:
 
 def rules(schema: Schema) -> Iterator[str]:
     for rule in schema.get("x-kubernetes-validations", ()):
-        if message := rule.get("message"):
-            yield cell(message)
+        message = cell(str(rule.get("message", ""))).rstrip(".")
+        where = str(rule.get("fieldPath", "")).removeprefix(".")
+        if message:
+            yield f"{code(where)} {message}".strip()
 
 
 def fields(schema: Schema, path: str = "") -> Iterator[list[str]]:
@@ -73,21 +73,17 @@ def fields(schema: Schema, path: str = "") -> Iterator[list[str]]:
         yield from fields(child, where)
 
 
-def documents() -> list[Schema]:
-    found = [yaml.safe_load(path.read_text()) for path in sorted(CRDS.glob("*.yaml"))]
-    return [document for document in found if document["kind"] == "CustomResourceDefinition"]
-
-
 def page() -> str:
     parts = [INTRODUCTION, GENERATED + "\n"]
-    for document in documents():
-        names, version = document["spec"]["names"], document["spec"]["versions"][0]
+    for kind in KINDS:
+        spec = document(kind)["spec"]
+        names, version = spec["names"], spec["versions"][0]
         schema = version["schema"]["openAPIV3Schema"]
         short = ", ".join(code(name) for name in names.get("shortNames", ()))
         parts.append(f"## {names['kind']}\n\n{cell(schema.get('description', ''))}\n\nShort names: {short}.\n")
         for part in ("spec", "status"):
             child = schema["properties"].get(part, {})
             parts.append(f"### {names['kind']}: {part}\n")
-            parts += [f"{cell(rule)}.\n" for rule in rules(child)]
+            parts.append("".join(f"- {rule}.\n" for rule in rules(child)))
             parts.append(table(["field", "type", "bounds", "meaning"], fields(child)))
     return "\n".join(parts)
