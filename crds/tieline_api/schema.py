@@ -2,6 +2,8 @@
 
     python -m tieline_api.schema [--out FOLDER]     writes one YAML file for each kind (`make crds`)
 
+Without a folder they go into crds/ and into the chart that installs them: a package cannot hold a link to the first.
+
 Names, printer columns and seeded conditions stand here; everything below `spec` and `status` comes from the types.
 """
 
@@ -67,7 +69,6 @@ COLUMNS: Final[dict[str, list[Schema]]] = {
         _column("Healthy", _condition("BackendsHealthy", "status"), "Whether a backend answers well."),
         _column("Strategy", ".spec.strategy.type", "How a backend is chosen.", wide=True),
         _column("Class", ".spec.routerClass", "Which fleet of routers serves it.", wide=True),
-        _column("Backends", ".spec.backendRefs[*].name", "Pools that may answer.", wide=True),
         _MESSAGE,
         _AGE,
     ],
@@ -75,8 +76,6 @@ COLUMNS: Final[dict[str, list[Schema]]] = {
         *_READY,
         _column("Budget", _condition("BudgetAvailable", "status"), "Whether money is left."),
         _column("Spent", '.status.spend[?(@.period=="Month")].usd', "USD spent this month."),
-        _column("Keys", ".spec.keys[*].name", "Names of the keys.", wide=True),
-        _column("Expires", ".spec.keys[*].expiresAt", "When they expire.", wide=True),
         _MESSAGE,
         _AGE,
     ],
@@ -170,11 +169,13 @@ def render(kind: str) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tieline_api.schema", description="Write the CRDs as YAML files.")
-    parser.add_argument("--out", type=Path, default=Path(__file__).resolve().parents[1], help="folder (default: crds/)")
-    folder: Path = parser.parse_args().out
-    folder.mkdir(parents=True, exist_ok=True)
-    for kind in KINDS:
-        (folder / file_name(kind)).write_text(render(kind), encoding="utf-8")
+    parser.add_argument("--out", type=Path, help="folder (default: crds/ and charts/tieline-crds/files/)")
+    crds = Path(__file__).resolve().parents[1]
+    chosen: Path | None = parser.parse_args().out
+    for folder in [chosen] if chosen else [crds, crds.parent / "charts" / "tieline-crds" / "files"]:
+        folder.mkdir(parents=True, exist_ok=True)
+        for kind in KINDS:
+            (folder / file_name(kind)).write_text(render(kind), encoding="utf-8")
 
 
 if __name__ == "__main__":

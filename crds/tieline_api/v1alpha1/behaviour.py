@@ -20,7 +20,7 @@ class Spillover(Shape):
     RULES = (
         Rule(
             cel="has(self.fromSaturation) || has(self.maxSpendPerHour)",
-            message="limits nothing: write fromSaturation, maxSpendPerHour or both, or leave spillover out",
+            message="limits nothing; write fromSaturation, maxSpendPerHour or both, or leave spillover out",
         ),
     )
 
@@ -36,7 +36,7 @@ class MinThroughput(Shape):
     RULES = (
         Rule(
             cel="has(self.p50) || has(self.p75) || has(self.p90) || has(self.p99)",
-            message="asks for nothing: write at least one of p50, p75, p90 and p99",
+            message="asks for nothing; write at least one of p50, p75, p90 and p99",
         ),
     )
 
@@ -56,7 +56,7 @@ class MaxLatency(Shape):
     RULES = (
         Rule(
             cel="has(self.p50) || has(self.p75) || has(self.p90) || has(self.p99)",
-            message="asks for nothing: write at least one of p50, p75, p90 and p99",
+            message="asks for nothing; write at least one of p50, p75, p90 and p99",
         ),
     )
 
@@ -76,7 +76,7 @@ class Preferences(Shape):
     RULES = (
         Rule(
             cel="has(self.minThroughput) || has(self.maxLatency)",
-            message="prefers nothing: write minThroughput or maxLatency, or leave preferences out",
+            message="prefers nothing; write minThroughput or maxLatency, or leave preferences out",
         ),
     )
 
@@ -106,7 +106,7 @@ class Affinity(Shape):
     RULES = (
         Rule(
             cel="has(self.session) || has(self.prefix)",
-            message="asks for nothing: write session or prefix, or leave affinity out",
+            message="asks for nothing; write session or prefix, or leave affinity out",
         ),
     )
 

@@ -25,7 +25,7 @@ class ScaleTargetRef(Shape):
         Rule(
             cel="self.kind == 'LeaderWorkerSet' ? self.apiVersion == 'leaderworkerset.x-k8s.io/v1' : "
             "self.apiVersion == 'apps/v1'",
-            message="does not fit kind: write apps/v1 for Deployment and StatefulSet, "
+            message="does not fit kind; write apps/v1 for Deployment and StatefulSet, "
             "leaderworkerset.x-k8s.io/v1 for LeaderWorkerSet",
             field=".apiVersion",
         ),
@@ -63,16 +63,16 @@ class Cost(Shape):
     RULES = (
         Rule(
             cel="has(self.wattsIdle) == has(self.wattsBusy)",
-            message="must state wattsIdle and wattsBusy together, or neither",
+            message="must state wattsIdle and wattsBusy together; write both, or neither",
         ),
         Rule(
             cel="!has(self.wattsIdle) || !has(self.wattsBusy) || self.wattsIdle <= self.wattsBusy",
-            message="is more than wattsBusy: write the power of a replica without load",
+            message="is more than wattsBusy; write the power of a replica without load",
             field=".wattsIdle",
         ),
         Rule(
             cel="!has(self.electricity) || has(self.wattsBusy)",
-            message="has no effect without the power of a replica: write wattsIdle and wattsBusy too",
+            message="has no effect without the power of a replica; write wattsIdle and wattsBusy too",
             field=".electricity",
         ),
     )
@@ -99,7 +99,7 @@ class DurationObjectives(Shape):
     RULES = (
         Rule(
             cel="has(self.p50) || has(self.p75) || has(self.p90) || has(self.p95) || has(self.p99)",
-            message="limits nothing: write at least one of p50, p75, p90, p95 and p99",
+            message="limits nothing; write at least one of p50, p75, p90, p95 and p99",
         ),
     )
 
@@ -121,7 +121,7 @@ class Objectives(Shape):
     RULES = (
         Rule(
             cel="has(self.timeToFirstToken) || has(self.interTokenLatency)",
-            message="demands nothing: write timeToFirstToken or interTokenLatency, or leave objectives out",
+            message="demands nothing; write timeToFirstToken or interTokenLatency, or leave objectives out",
         ),
     )
 
@@ -144,7 +144,7 @@ class Autoscaling(Shape):
     RULES = (
         Rule(
             cel="self.maxReplicas >= self.minReplicas",
-            message="is less than minReplicas: write at least as many",
+            message="is less than minReplicas; write at least as many",
             field=".maxReplicas",
         ),
     )
@@ -172,11 +172,12 @@ class SelfHosted(Shape):
     RULES = (
         Rule(
             cel="has(self.serviceRef) != has(self.addresses)",
-            message="must have exactly one of serviceRef and addresses",
+            message="must have exactly one of serviceRef and addresses; write serviceRef for a Service, addresses for "
+            "servers at fixed addresses",
         ),
         Rule(
             cel="!has(self.autoscaling) || self.autoscaling.mode == 'Off' || has(self.scaleTargetRef)",
-            message="needs scaleTargetRef, the workload to be scaled: write it, or autoscaling.mode: 'Off'",
+            message="needs scaleTargetRef, the workload to be scaled; write it, or autoscaling.mode: 'Off'",
             field=".autoscaling",
         ),
     )

@@ -27,7 +27,7 @@ class Credential(Shape):
     RULES = (
         Rule(
             cel="(self.type == 'APIKey') == has(self.apiKey)",
-            message="is required for type APIKey: write apiKey: {secretRef: {name: …, key: …}}",
+            message="is required for type APIKey; write apiKey: {secretRef: {name: …, key: …}}",
             field=".apiKey",
             reason="FieldValueRequired",
         ),
@@ -47,7 +47,7 @@ class Header(Shape):
     RULES = (
         Rule(
             cel="has(self.value) != has(self.secretRef)",
-            message="must have exactly one of value and secretRef",
+            message="must have exactly one of value and secretRef; write value for open text, secretRef for a secret",
         ),
     )
 

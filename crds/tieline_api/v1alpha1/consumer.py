@@ -46,7 +46,7 @@ class Identity(Shape):
     RULES = (
         Rule(
             cel="(self.type == 'ServiceAccount') == has(self.serviceAccount)",
-            message="is required for type ServiceAccount: write serviceAccount: {name: …, namespace: …}",
+            message="is required for type ServiceAccount; write serviceAccount: {name: …, namespace: …}",
             field=".serviceAccount",
             reason="FieldValueRequired",
         ),
@@ -73,7 +73,7 @@ class ConsumerLimits(Shape):
     RULES = (
         Rule(
             cel="has(self.requestsPerMinute) || has(self.tokensPerMinute) || has(self.concurrency)",
-            message="limits nothing: write requestsPerMinute, tokensPerMinute or concurrency, or leave limits out",
+            message="limits nothing; write requestsPerMinute, tokensPerMinute or concurrency, or leave limits out",
         ),
     )
 
@@ -91,7 +91,7 @@ class RunawayGuard(Shape):
     RULES = (
         Rule(
             cel="has(self.maxUsdPerSession) || has(self.maxRequestsPerSession)",
-            message="guards nothing: write maxUsdPerSession, maxRequestsPerSession or both, or leave runawayGuard out",
+            message="guards nothing; write maxUsdPerSession, maxRequestsPerSession or both, or leave runawayGuard out",
         ),
     )
 
@@ -125,8 +125,7 @@ class ConsumerSpec(Shape):
             cel="self.all(a, !has(a.serviceAccount) || self.exists_one(b, has(b.serviceAccount) && "
             "b.serviceAccount.name == a.serviceAccount.name && "
             "b.serviceAccount.__namespace__ == a.serviceAccount.__namespace__))",
-            message="names one service account twice: remove one entry",
-            reason="FieldValueDuplicate",
+            message="names one service account twice; remove one entry",
         ),
     ] = ()
     """Callers inside the cluster that need no key."""

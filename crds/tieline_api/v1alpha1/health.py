@@ -27,7 +27,7 @@ class PoolLimits(Shape):
     RULES = (
         Rule(
             cel="has(self.requestsPerMinute) || has(self.tokensPerMinute) || has(self.concurrency) || has(self.queue)",
-            message="limits nothing: write requestsPerMinute, tokensPerMinute, concurrency or queue, or leave "
+            message="limits nothing; write requestsPerMinute, tokensPerMinute, concurrency or queue, or leave "
             "limits out",
         ),
     )

@@ -15,12 +15,13 @@ from tieline_api.v1alpha1.scalars import matches
 
 # -- names --
 
+OBJECT_NAME: Final = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$"
 _OBJECT_NAME_MESSAGE: Final = (
-    "is not the name of a Kubernetes object: write lower-case letters, digits, '-' and '.', beginning and "
+    "is not the name of a Kubernetes object; write lower-case letters, digits, '-' and '.', beginning and "
     "ending with a "
     "letter or digit"
 )
-ObjectName = Annotated[str, MinLen(1), MaxLen(253), matches(r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?$", _OBJECT_NAME_MESSAGE)]
+ObjectName = Annotated[str, MinLen(1), MaxLen(253), matches(OBJECT_NAME, _OBJECT_NAME_MESSAGE)]
 
 NamespaceName = Annotated[
     str,
@@ -28,7 +29,7 @@ NamespaceName = Annotated[
     MaxLen(63),
     matches(
         r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
-        "is not the name of a namespace: write lower-case letters, digits and '-', beginning and ending with a "
+        "is not the name of a namespace; write lower-case letters, digits and '-', beginning and ending with a "
         "letter or digit",
     ),
 ]
@@ -39,7 +40,7 @@ DataKey = Annotated[
     MaxLen(253),
     matches(
         r"^[A-Za-z0-9._-]+$",
-        "is not a key of a Secret or ConfigMap: write letters, digits, '-', '_' and '.'",
+        "is not a key of a Secret or ConfigMap; write letters, digits, '-', '_' and '.'",
     ),
 ]
 
@@ -49,7 +50,7 @@ ItemName = Annotated[
     MaxLen(63),
     matches(
         r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$",
-        "is not a name: write lower-case letters, digits and '-', beginning and ending with a letter or digit",
+        "is not a name; write lower-case letters, digits and '-', beginning and ending with a letter or digit",
     ),
 ]
 """Tells the entries of a list apart (a key, a credential, a level)."""
@@ -60,7 +61,7 @@ ModelName = Annotated[
     MaxLen(256),
     matches(
         r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$",
-        "is not a model name: write letters, digits and . _ : / @ + -, beginning with a letter or digit, such as "
+        "is not a model name; write letters, digits and . _ : / @ + -, beginning with a letter or digit, such as "
         "deepseek/deepseek-v3.2",
     ),
 ]
@@ -71,7 +72,7 @@ ModelPattern = Annotated[
     MaxLen(256),
     matches(
         r"^(\*|[A-Za-z0-9][A-Za-z0-9._:/@+-]*\*?)$",
-        "is not a model name or glob: write a name such as coder, a prefix that ends with its only *, such as "
+        "is not a model name or glob; write a name such as coder, a prefix that ends with its only *, such as "
         "deepseek/*, "
         "or * alone",
     ),
@@ -83,7 +84,7 @@ VariantName = Annotated[
     MaxLen(63),
     matches(
         r"^([a-z0-9]([a-z0-9._-]*[a-z0-9])?)?$",
-        "is not a variant: write lower-case letters, digits, '.', '_' and '-', such as fp8 or turbo, or nothing",
+        "is not a variant; write lower-case letters, digits, '.', '_' and '-', such as fp8 or turbo, or nothing",
     ),
 ]
 
@@ -93,7 +94,7 @@ ProviderSlug = Annotated[
     MaxLen(128),
     matches(
         r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?(/[a-z0-9]([a-z0-9._-]*[a-z0-9])?)?$",
-        "is not a provider slug: write lower-case letters, digits, '.', '_' and '-' with at most one '/', such as "
+        "is not a provider slug; write lower-case letters, digits, '.', '_' and '-' with at most one '/', such as "
         "deepinfra/turbo",
     ),
 ]
@@ -102,7 +103,7 @@ UpstreamName = Annotated[
     str,
     MinLen(1),
     MaxLen(256),
-    matches(r"^[!-~]+$", "is not a model name: write printable ASCII characters without spaces"),
+    matches(r"^[!-~]+$", "is not a model name; write printable ASCII characters without spaces"),
 ]
 """What a provider calls a model: its own business, so any printable text."""
 
@@ -110,7 +111,7 @@ DisplayName = Annotated[
     str,
     MinLen(1),
     MaxLen(128),
-    matches(r"^[^\x00-\x1f\x7f]+$", "holds control characters: write one line of text"),
+    matches(r"^[^\x00-\x1f\x7f]+$", "holds control characters; write one line of text"),
 ]
 
 CountryCode = Annotated[
@@ -119,7 +120,7 @@ CountryCode = Annotated[
     MaxLen(2),
     matches(
         "^[A-Z]{2}$",
-        'is not a country code: write the two upper-case letters of ISO 3166-1 in quotes, such as "NO"',
+        'is not a country code; write the two upper-case letters of ISO 3166-1 in quotes, such as "NO"',
     ),
 ]
 
@@ -129,7 +130,7 @@ RegionName = Annotated[
     MaxLen(63),
     matches(
         r"^[A-Za-z0-9][A-Za-z0-9._-]*$",
-        "is not a region name: write letters, digits, '.', '_' and '-', such as eu-west-1",
+        "is not a region name; write letters, digits, '.', '_' and '-', such as eu-west-1",
     ),
 ]
 
@@ -139,7 +140,7 @@ ParameterName = Annotated[
     MaxLen(63),
     matches(
         r"^[a-z][a-z0-9_]*$",
-        "is not a request parameter: write it as in the request body, such as tool_choice",
+        "is not a request parameter; write it as in the request body, such as tool_choice",
     ),
 ]
 
@@ -149,7 +150,7 @@ ParameterCount = Annotated[
     MaxLen(12),
     matches(
         r"^[0-9]{1,5}(\.[0-9]{1,3})?[KMBT]?$",
-        "is not a parameter count: write a number with K, M, B or T, such as 671B",
+        "is not a parameter count; write a number with K, M, B or T, such as 671B",
     ),
 ]
 
@@ -164,7 +165,7 @@ HostPort = Annotated[
     MaxLen(260),
     matches(
         f"^{_HOST}:{_PORT}$",
-        "is not an address: write host and port in quotes, such as '10.0.0.7:8000' or '[fd00::7]:8000'",
+        "is not an address; write host and port in quotes, such as '10.0.0.7:8000' or '[fd00::7]:8000'",
     ),
 ]
 
@@ -174,18 +175,18 @@ BaseURL = Annotated[
     MaxLen(512),
     Rule(
         cel="!self.matches(r'^[A-Za-z]+://[^/]*@')",
-        message="holds a user name or password: put the key into connection.credentials",
+        message="holds a user name or password; put the key into connection.credentials",
         reason="FieldValueForbidden",
     ),
     Rule(
         cel="!self.contains('?') && !self.contains('#')",
-        message="holds a query or fragment: write scheme, host and path only",
+        message="holds a query or fragment; write scheme, host and path only",
         reason="FieldValueForbidden",
     ),
     matches(
         # A userinfo, query or fragment is let through here: it has a message of its own.
         f"^https?://([^/@]*@)?{_HOST}(:{_PORT})?(/[A-Za-z0-9._~%/-]*)?([?#].*)?$",
-        "is not a URL: write scheme, host and, where needed, port and path, such as https://api.example.com",
+        "is not a URL; write scheme, host and, where needed, port and path, such as https://api.example.com",
     ),
 ]
 
@@ -195,7 +196,7 @@ UrlPath = Annotated[
     MaxLen(256),
     matches(
         r"^(/[A-Za-z0-9._~%-]+)+$",
-        "is not a path: begin with / and write no query, no fragment and no / at the end, such as /v1",
+        "is not a path; begin with / and write no query, no fragment and no / at the end, such as /v1",
     ),
 ]
 
@@ -205,7 +206,7 @@ HostName = Annotated[
     MaxLen(253),
     matches(
         r"^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?$",
-        "is not a host name: write letters, digits, '-' and '.', without scheme or port, such as api.example.com",
+        "is not a host name; write letters, digits, '-' and '.', without scheme or port, such as api.example.com",
     ),
 ]
 
@@ -215,12 +216,12 @@ HeaderName = Annotated[
     MaxLen(128),
     matches(
         r"^[A-Za-z0-9!#$%&*+.^_|~-]+$",
-        "is not a header name: write letters, digits and '-', such as X-Title",
+        "is not a header name; write letters, digits and '-', such as X-Title",
     ),
     Rule(
         cel="!self.matches('(?i)^(connection|content-encoding|content-length|content-type|expect|host|keep-alive|"
         "proxy-connection|te|trailer|transfer-encoding|upgrade)$')",
-        message="is set by the router itself: remove it",
+        message="is set by the router itself; remove it",
         reason="FieldValueForbidden",
     ),
 ]
@@ -229,16 +230,19 @@ HeaderValue = Annotated[
     str,
     MinLen(1),
     MaxLen(1024),
-    matches("^[!-~]([ -~]*[!-~])?$", "is not a header value: write printable ASCII without spaces at the ends"),
+    matches("^[!-~]([ -~]*[!-~])?$", "is not a header value; write printable ASCII without spaces at the ends"),
 ]
+
+LABEL_KEY: Final = r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$"
+LABEL_VALUE: Final = r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$"
 
 LabelKey = Annotated[
     str,
     MinLen(1),
     MaxLen(317),
     matches(
-        r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$",
-        "is not a label key: write a name, or prefix/name, such as kubernetes.io/metadata.name",
+        LABEL_KEY,
+        "is not a label key; write a name, or prefix/name, such as kubernetes.io/metadata.name",
     ),
 ]
 
@@ -246,7 +250,7 @@ LabelValue = Annotated[
     str,
     MaxLen(63),
     matches(
-        r"^([A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?)?$",
-        "is not a label value: write at most 63 letters, digits, '-', '_' and '.'",
+        LABEL_VALUE,
+        "is not a label value; write at most 63 letters, digits, '-', '_' and '.'",
     ),
 ]

@@ -14,16 +14,15 @@ from typing import Literal
 class Rule:
     """One CEL rule. Only what the API server and the CEL library of `tieline lint` evaluate alike may be used.
 
-    `message` says what to write instead; `field` is the path below the marked value that a refusal names
-    (`.external.baseURL`), the marked value itself when empty.
+    `message` says what is wrong, "; ", and what to write instead. `field` is the path below the marked value that a
+    refusal names (`.external.baseURL`), the marked value itself when empty.
     """
 
     cel: str
     message: str
     field: str = ""
-    reason: Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"] = (
-        "FieldValueInvalid"
-    )
+    reason: Literal["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired"] = "FieldValueInvalid"
+    """`FieldValueDuplicate` is not among them: the server drops the message of such a refusal."""
 
 
 @dataclass(frozen=True)

@@ -93,34 +93,34 @@ class ModelRouteSpec(Shape):
         Rule(
             cel="!has(self.backendRefs) || self.models.all(m, !m.contains('*')) || self.backendRefs.all(b, "
             "!has(b.model))",
-            message="must have no model in a route with globs, which forwards the name that the client sent: "
+            message="must have no model in a route with globs, which forwards the name that the client sent; "
             "remove model, "
             "or write plain names in models",
             field=".backendRefs",
         ),
         Rule(
             cel="self.strategy.type != 'Weighted' || has(self.backendRefs) && self.backendRefs.exists(b, b.weight > 0)",
-            message="Weighted draws by weight: write backendRefs, at least one of them with a weight above 0",
+            message="Weighted draws by weight; write backendRefs, at least one of them with a weight above 0",
             field=".strategy.type",
         ),
         Rule(
             cel="self.strategy.type != 'Priority' || has(self.backendRefs)",
-            message="Priority goes through backendRefs in order: write them with a priority each",
+            message="Priority goes through backendRefs in order; write them with a priority each",
             field=".strategy.type",
         ),
         Rule(
             cel="!has(self.fallbacks) || self.fallbacks.all(f, !self.models.exists(m, m == f.model))",
-            message="names a model that the route itself answers: write another model",
+            message="names a model that the route itself answers; write another model",
             field=".fallbacks",
         ),
         Rule(
             cel="!has(self.tiering) || self.models.all(m, !m.contains('*'))",
-            message="goes with plain names in models only: write the virtual model's name instead of a glob",
+            message="goes with plain names in models only; write the virtual model's name instead of a glob",
             field=".tiering",
         ),
         Rule(
             cel="!has(self.tiering) || self.tiering.levels.all(l, !self.models.exists(m, m == l.model))",
-            message="has a level whose model is the route's own name: write the model that shall answer",
+            message="has a level whose model is the route's own name; write the model that shall answer",
             field=".tiering.levels",
         ),
     )
@@ -142,8 +142,7 @@ class ModelRouteSpec(Shape):
                 "has(a.__namespace__) && "
                 "(!has(a.__namespace__) || b.__namespace__ == a.__namespace__) && has(b.model) == has(a.model) && "
                 "(!has(a.model) || b.model == a.model)))",
-                message="names one pool and model twice: remove one entry, or add up the weights",
-                reason="FieldValueDuplicate",
+                message="names one pool and model twice; remove one entry, or add up the weights",
             ),
         ]
         | None
@@ -157,8 +156,7 @@ class ModelRouteSpec(Shape):
         MaxLen(16),
         Rule(
             cel="self.all(a, self.exists_one(b, b.model == a.model))",
-            message="names one model twice: write each model once, with all reasons in `when`",
-            reason="FieldValueDuplicate",
+            message="names one model twice; write each model once, with all reasons in `when`",
         ),
     ] = ()
     """Models that answer instead, in order, when no backend of the requested one can."""

@@ -39,7 +39,7 @@ class OverridePrices(Shape):
         Rule(
             cel="has(self.prompt) || has(self.completion) || has(self.cacheRead) || has(self.cacheWrite) || "
             "has(self.request)",
-            message="changes nothing: write prompt, completion, cacheRead, cacheWrite or request",
+            message="changes nothing; write prompt, completion, cacheRead, cacheWrite or request",
         ),
     )
 
@@ -61,7 +61,7 @@ class OverrideWhen(Shape):
     RULES = (
         Rule(
             cel="has(self.window) || has(self.minPromptTokens) || has(self.effectiveFrom)",
-            message="always holds: write window, minPromptTokens or effectiveFrom, or put the prices into base",
+            message="always holds; write window, minPromptTokens or effectiveFrom, or put the prices into base",
         ),
     )
 
@@ -97,7 +97,7 @@ class ParameterCounts(Shape):
     RULES = (
         Rule(
             cel="has(self.total) || has(self.active)",
-            message="says nothing: write total, active or both, or leave parameters out",
+            message="says nothing; write total, active or both, or leave parameters out",
         ),
     )
 
@@ -109,6 +109,14 @@ class ParameterCounts(Shape):
 
 class Model(Shape):
     """One offer of one model. Name and variant tell offers apart."""
+
+    RULES = (
+        Rule(
+            cel="!has(self.maxOutputTokens) || !has(self.contextLength) || self.maxOutputTokens <= self.contextLength",
+            message="is more than contextLength, which counts prompt and answer; write at most as many",
+            field=".maxOutputTokens",
+        ),
+    )
 
     name: ModelName
     """Canonical name, author/slug: deepseek/deepseek-v3.2. Routes name it."""

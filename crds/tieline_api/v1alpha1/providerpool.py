@@ -49,7 +49,7 @@ class RouteNamespaces(Shape):
     RULES = (
         Rule(
             cel="(self.from == 'Selector') == has(self.selector)",
-            message="goes with from: Selector and only with it: write from: Selector and a selector, or leave "
+            message="goes with from: Selector and only with it; write from: Selector and a selector, or leave "
             "the selector out",
             field=".selector",
         ),
@@ -74,7 +74,7 @@ class Location(Shape):
     RULES = (
         Rule(
             cel="has(self.country) || has(self.region)",
-            message="says nothing: write country, region or both, or leave location out",
+            message="says nothing; write country, region or both, or leave location out",
         ),
     )
 
@@ -108,47 +108,47 @@ class ProviderPoolSpec(Shape):
     RULES = (
         Rule(
             cel="self.type != 'SelfHosted' || has(self.selfHosted)",
-            message="is required for type SelfHosted: write selfHosted with serviceRef or addresses",
+            message="is required for type SelfHosted; write selfHosted with serviceRef or addresses",
             field=".selfHosted",
             reason="FieldValueRequired",
         ),
         Rule(
             cel="self.type == 'SelfHosted' || !has(self.selfHosted)",
-            message="goes with type SelfHosted only: remove it, or write type: SelfHosted",
+            message="goes with type SelfHosted only; remove it, or write type: SelfHosted",
             field=".selfHosted",
             reason="FieldValueForbidden",
         ),
         Rule(
             cel="self.type != 'External' || has(self.external)",
-            message="is required for type External: write external with baseURL",
+            message="is required for type External; write external with baseURL",
             field=".external",
             reason="FieldValueRequired",
         ),
         Rule(
             cel="self.type == 'External' || !has(self.external)",
-            message="goes with type External only: remove it, or write type: External",
+            message="goes with type External only; remove it, or write type: External",
             field=".external",
             reason="FieldValueForbidden",
         ),
         Rule(
             cel="!has(self.external) || !self.external.baseURL.startsWith('http://') || self.connection.allowInsecure",
-            message="is not encrypted: write https://, or connection.allowInsecure: true where the operator permits it",
+            message="is not encrypted; write https://, or connection.allowInsecure: true where the operator permits it",
             field=".external.baseURL",
         ),
         Rule(
             cel="!has(self.external) || !self.connection.protocols.exists(p, self.external.baseURL.endsWith(p.path))",
-            message="ends with a path that connection.protocols adds again: remove that path from baseURL",
+            message="ends with a path that connection.protocols adds again; remove that path from baseURL",
             field=".external.baseURL",
         ),
         Rule(
             cel="has(self.models) && size(self.models) > 0 || has(self.modelsFrom) && size(self.modelsFrom) > 0",
-            message="offers nothing: write at least one entry of models or modelsFrom",
+            message="offers nothing; write at least one entry of models or modelsFrom",
             field=".models",
             reason="FieldValueRequired",
         ),
         Rule(
             cel="self.type != 'External' || !has(self.models) || self.models.all(m, has(m.pricing))",
-            message="must have pricing in every entry of an External pool: write pricing: {base: {prompt: …, "
+            message="must have pricing in every entry of an External pool; write pricing: {base: {prompt: …, "
             "completion: …}}",
             field=".models",
             reason="FieldValueRequired",

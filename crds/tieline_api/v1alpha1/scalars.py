@@ -47,7 +47,7 @@ class _Text(str):
 _UNIT_MILLISECONDS: Final = {"h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _DURATION: Final = r"^([0-9]{1,5}(h|m|s|ms)){1,4}$"
 _DURATION_MESSAGE: Final = (
-    "is not a duration: write hours, minutes, seconds or milliseconds, such as 90s, 1h30m or 250ms"
+    "is not a duration; write hours, minutes, seconds or milliseconds, such as 90s, 1h30m or 250ms"
 )
 
 
@@ -78,7 +78,7 @@ class Duration(_Text):
 
 
 _CLOCK: Final = r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$"
-_CLOCK_MESSAGE: Final = "is not a time of day: write hours and minutes from 00:00 to 24:00 in quotes, such as '16:30'"
+_CLOCK_MESSAGE: Final = "is not a time of day; write hours and minutes from 00:00 to 24:00 in quotes, such as '16:30'"
 
 
 class ClockTime(_Text):
@@ -103,7 +103,7 @@ _OFFSET: Final = "(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9])"
 _TIMESTAMP: Final = f"^[12][0-9]{{3}}-{_MONTH_DAY}T{_CLOCK_SECONDS}{_OFFSET}$"
 _LEAP_YEAR: Final = "^([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-"
 _TIMESTAMP_MESSAGE: Final = (
-    "is not a time in RFC 3339 form: write date, T, time and offset, such as 2027-01-01T00:00:00Z"
+    "is not a time in RFC 3339 form; write date, T, time and offset, such as 2027-01-01T00:00:00Z"
 )
 
 
@@ -133,7 +133,7 @@ Timestamp = Annotated[
     matches(_TIMESTAMP, _TIMESTAMP_MESSAGE),
     Rule(
         cel=f"!self.matches('^[0-9]{{4}}-02-29T') || self.matches('{_LEAP_YEAR}')",
-        message="names 29 February of a year that has none: write a day that exists",
+        message="names 29 February of a year that has none; write a day that exists",
     ),
 ]
 """A point in time, written by a user."""
@@ -149,7 +149,7 @@ TimeZoneName = Annotated[
     MaxLen(64),
     matches(
         r"^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+){0,2}$",
-        "is not a time zone name: write one of the IANA database, such as Europe/Berlin or UTC",
+        "is not a time zone name; write one of the IANA database, such as Europe/Berlin or UTC",
     ),
 ]
 
@@ -183,7 +183,7 @@ DecimalString = Annotated[
     Text(1, 19),
     matches(
         _DECIMAL,
-        "is not an amount: write digits in quotes, at most nine before and nine after the point, not negative, "
+        "is not an amount; write digits in quotes, at most nine before and nine after the point, not negative, "
         'such as "0.28"',
     ),
 ]
@@ -196,7 +196,7 @@ Percent = Annotated[
     Text(1, 10),
     matches(
         r"^([0-9]{1,2}(\.[0-9]{1,6})?|100(\.0{1,6})?)$",
-        'is not a percentage: write a number from 0 to 100 in quotes, such as "5.5"',
+        'is not a percentage; write a number from 0 to 100 in quotes, such as "5.5"',
     ),
 ]
 
@@ -207,7 +207,7 @@ Fraction = Annotated[
     Text(1, 8),
     matches(
         r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$",
-        'is not a share: write a number from 0 to 1 in quotes, such as "0.7"',
+        'is not a share; write a number from 0 to 1 in quotes, such as "0.7"',
     ),
 ]
 
@@ -218,7 +218,7 @@ Overhead = Annotated[
     Text(1, 6),
     matches(
         r"^[1-9](\.[0-9]{1,4})?$",
-        'is not a power usage effectiveness: write a number from 1 to 9.9999 in quotes, such as "1.25"',
+        'is not a power usage effectiveness; write a number from 1 to 9.9999 in quotes, such as "1.25"',
     ),
 ]
 """Power usage effectiveness: all power of a data centre ÷ power of its computers."""

@@ -19,7 +19,7 @@ Quantization = Literal[
 
 _ALLOW = Rule(
     cel="!has(self.allow) || size(self.allow) > 0",
-    message="is empty, so that nothing would be permitted: name at least one item, or leave allow out to permit all",
+    message="is empty, so that nothing would be permitted; name at least one item, or leave allow out to permit all",
     field=".allow",
 )
 
@@ -31,7 +31,7 @@ class TimeWindow(Shape):
     RULES = (
         Rule(
             cel="self.from != self.to",
-            message="equals from, so that the window would be empty: write another time, or leave from and to "
+            message="equals from, so that the window would be empty; write another time, or leave from and to "
             "out for the whole day",
             field=".to",
         ),
@@ -53,7 +53,7 @@ class LabelSelectorRequirement(Shape):
     RULES = (
         Rule(
             cel="(self.operator in ['In', 'NotIn']) == (has(self.values) && size(self.values) > 0)",
-            message="must name values for In and NotIn, and none for Exists and DoesNotExist",
+            message="do not fit operator; write values for In and NotIn, and none for Exists and DoesNotExist",
             field=".values",
         ),
     )
@@ -73,7 +73,7 @@ class LabelSelector(Shape):
     RULES = (
         Rule(
             cel="has(self.matchLabels) || has(self.matchExpressions)",
-            message="selects everything by saying nothing: write matchLabels or matchExpressions, or from: All",
+            message="selects everything by saying nothing; write matchLabels or matchExpressions, or from: All",
         ),
     )
 
@@ -122,7 +122,7 @@ class MaxPrice(Shape):
     RULES = (
         Rule(
             cel="has(self.prompt) || has(self.completion) || has(self.request)",
-            message="limits nothing: write prompt, completion or request, or leave maxPrice out",
+            message="limits nothing; write prompt, completion or request, or leave maxPrice out",
         ),
     )
 
@@ -154,7 +154,7 @@ class Constraints(Shape):
             MaxLen(16),
             Rule(
                 cel="size(self) > 0",
-                message="is empty, so that no offer would pass: name at least one, or leave quantizations out",
+                message="is empty, so that no offer would pass; name at least one, or leave quantizations out",
             ),
         ]
         | None
