@@ -1,0 +1,242 @@
+"""Which routers are connected, what is on its way to them, and what they have acknowledged. No sockets, one thread.
+
+`server` moves bytes between a socket and a `Session`; `Hub` knows them all. A session's outbox holds at most one frame
+per kind, the newest, so a slow router costs no memory and never holds up another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from tieline_api.snapshot import Ack, FrameKind, Hello, Revision
+
+from tieline_operator.delivery.publications import ORDER, Publication, Published, Target
+
+MAX_REASON: Final = 500
+"""Characters of a router's refusal that are kept."""
+MAX_REMEMBERED: Final = 4096
+"""Routers per target whose last acknowledgement is remembered, connected or not."""
+
+
+class Session:
+    """One connected router: the frames that wait for it."""
+
+    def __init__(self, target: Target, pod: str, version: str = "") -> None:
+        self.target = target
+        self.pod = pod
+        self.version = version
+        self.ended: str | None = None
+        """Why the session must end; None while it lives."""
+        self.wake = asyncio.Event()
+        self.greeting: Hello | None = None
+        """What the router said it holds, until the first frames are offered to it."""
+        self._outbox: dict[FrameKind, Published] = {}
+
+    def offer(self, frame: Published) -> None:
+        """Puts a frame into the outbox, in place of an older one of its kind."""
+        self._outbox[frame.kind] = frame
+        self.wake.set()
+
+    def next(self) -> Published | None:
+        """The frame to send now; None when there is none."""
+        for kind in ORDER:
+            frame = self._outbox.pop(kind, None)
+            if frame is not None:
+                return frame
+        return None
+
+    def end(self, reason: str) -> None:
+        """Asks the server to close the connection."""
+        self.ended = self.ended or reason
+        self.wake.set()
+
+
+@dataclass
+class RouterState:
+    """What is known of one router of one target in this term."""
+
+    acked: int = 0
+    """Counter of the newest config frame of this term that is in force there."""
+    rejected: dict[FrameKind, str] = field(default_factory=dict)
+    """Why a frame was refused, by its kind, until one of that kind is accepted."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the routers of a target are with one config frame (or any newer one)."""
+
+    acked: int
+    expected: int
+    waiting: tuple[str, ...] = ()
+    """Expected routers that have not acknowledged it."""
+    rejected: Mapping[str, str] = field(default_factory=dict)
+    """By router: which frame it refused, and why."""
+
+
+class Hub:
+    """All sessions, publications and acknowledgements.
+
+    Args:
+        wanted: called with a target for which a router came and nothing has been compiled yet.
+        acked: called with a target when an acknowledgement changed what is known of it.
+    """
+
+    def __init__(self, wanted: Callable[[Target], None], acked: Callable[[Target], None]) -> None:
+        self.publications: dict[Target, Publication] = {}
+        self.term: tuple[str, int] = ("", 0)
+        """Installation and epoch in which frames are published; acknowledgements of others do not count."""
+        self._wanted = wanted
+        self._acked = acked
+        self._sessions: dict[tuple[Target, str], Session] = {}
+        self._states: dict[Target, dict[str, RouterState]] = {}
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    # -- routers come and go -------------------------------------------------------------------------------------------
+
+    def join(self, target: Target, pod: str, hello: Hello) -> Session:
+        """A router has introduced itself. An older connection of the same pod is ended: it must be dead."""
+        session = Session(target, pod, hello.version)
+        older = self._sessions.get((target, pod))
+        if older is not None:
+            older.end("the same router has connected anew")
+        self._sessions[target, pod] = session
+        publication = self.publications.get(target)
+        session.greeting = hello
+        if publication is None or not publication.frames:
+            self._wanted(target)
+        else:
+            self._greet(session, publication)
+        return session
+
+    def leave(self, session: Session) -> None:
+        """The connection is gone. What the router acknowledged stays known: it keeps serving it."""
+        if self._sessions.get((session.target, session.pod)) is session:
+            del self._sessions[session.target, session.pod]
+
+    def connected(self) -> dict[Target, int]:
+        counts: dict[Target, int] = {}
+        for target, _ in self._sessions:
+            counts[target] = counts.get(target, 0) + 1
+        return counts
+
+    def sessions(self) -> list[Session]:
+        return list(self._sessions.values())
+
+    # -- frames go out, acknowledgements come in -----------------------------------------------------------------------
+
+    def broadcast(self, publication: Publication, frames: Iterable[Published]) -> None:
+        """Offers new frames to every router of the publication's target."""
+        frames = list(frames)
+        for (owner, _), session in list(self._sessions.items()):
+            if owner != publication.target:
+                continue
+            if session.greeting is not None:
+                self._greet(session, publication)
+                continue
+            for frame in frames:
+                session.offer(frame)
+
+    def beat(self, heartbeat: Published) -> None:
+        for session in self._sessions.values():
+            session.offer(heartbeat)
+
+    def take_ack(self, session: Session, ack: Ack) -> None:
+        """A router says what became of a frame."""
+        if (ack.revision.installation, ack.revision.epoch) != self.term:
+            return
+        kind = _kind(ack.kind)
+        state = self._state(session.target, session.pod)
+        if kind is None:
+            return
+        if ack.error:
+            reason = f"{kind} {ack.revision}: {ack.error[:MAX_REASON]}"
+            changed = state.rejected.get(kind) != reason
+            state.rejected[kind] = reason
+            if changed:
+                self._acked(session.target)
+            return
+        if state.rejected.pop(kind, None) is not None:
+            self._acked(session.target)
+        if kind == "config":
+            self._advance(session.target, session.pod, ack.revision.counter)
+
+    def progress(self, target: Target, counter: int, expected: Collection[str] | int) -> Progress:
+        """How many of the expected routers have the config frame `counter` or a newer one in force.
+
+        `expected` names the pods (ready addresses of the fleet's Service), or says how many when nothing names them;
+        then the connected routers count.
+        """
+        states = self._states.get(target, {})
+        if isinstance(expected, int):
+            names = sorted(pod for owner, pod in self._sessions if owner == target)
+            wanted = expected
+        else:
+            names = sorted(expected)
+            wanted = len(names)
+        acked = [pod for pod in names if pod in states and states[pod].acked >= counter]
+        rejected = {
+            pod: "; ".join(states[pod].rejected[kind] for kind in ORDER if kind in states[pod].rejected)
+            for pod in names
+            if pod in states and states[pod].rejected
+        }
+        waiting = tuple(pod for pod in names if pod not in acked)
+        return Progress(min(len(acked), wanted), wanted, waiting, rejected)
+
+    def known(self, target: Target, pod: str) -> bool:
+        """Whether the router has answered in this term to any config frame, or holds the newest one anyway."""
+        state = self._states.get(target, {}).get(pod)
+        return state is not None and (state.acked > 0 or "config" in state.rejected)
+
+    def retain(self, targets: Collection[Target]) -> None:
+        """Drops what is known of all other targets."""
+        for target in self.publications.keys() - set(targets):
+            del self.publications[target]
+        for target in self._states.keys() - set(targets):
+            del self._states[target]
+
+    def _greet(self, session: Session, publication: Publication) -> None:
+        """Offers a router what it lacks. One that holds equal content already counts as acknowledging it."""
+        if session.greeting is None:
+            return
+        offers = publication.offers(session.greeting)
+        session.greeting = None
+        for frame in offers:
+            session.offer(frame)
+        config = publication.frames["config"]
+        if config not in offers and config.revision is not None:
+            self._advance(session.target, session.pod, config.revision.counter)
+
+    def _advance(self, target: Target, pod: str, counter: int) -> None:
+        state = self._state(target, pod)
+        if counter > state.acked:
+            state.acked = counter
+            self._acked(target)
+
+    def _state(self, target: Target, pod: str) -> RouterState:
+        states = self._states.setdefault(target, {})
+        state = states.get(pod)
+        if state is None:
+            while len(states) >= MAX_REMEMBERED:
+                del states[next(iter(states))]
+            state = states[pod] = RouterState()
+        return state
+
+
+def _kind(name: str) -> FrameKind | None:
+    return next((kind for kind in ORDER if kind == name), None)
+
+
+def rewound(hello: Hello, term: tuple[str, int]) -> Revision | None:
+    """A revision that the router holds and that is newer than this operator's term; None when all is well.
+
+    It happens when somebody wrote an older epoch into the Lease: the router would refuse all frames of this term.
+    """
+    installation, epoch = term
+    return next(
+        (held for held in hello.holds.values() if held.installation == installation and held.epoch > epoch), None
+    )
