@@ -1,0 +1,208 @@
+"""The HTTP client towards model servers and providers: one POST, its answer as it comes, failures as error classes.
+
+It knows no routes and no retries beyond one: a kept-alive connection that the server closed as we used it. Nothing of
+one target reaches another: no cookies, no redirects, connections are shared only between equal TLS settings, and
+headers come from the target alone. Closing an `Answer` cuts its connection at once, so that a model server stops.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+from typing import Final, NamedTuple
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+from yarl import URL
+
+from tieline_router.errors import ErrorClass
+from tieline_router.runtime.addresses import AddressRefused, PublicResolver, is_public, literal_address
+
+READ_BUFFER_BYTES: Final = 256 * 1024
+DNS_CACHE_SECONDS: Final = 10
+
+
+class Target(NamedTuple):
+    """Where one attempt goes and what it carries."""
+
+    url: URL
+    headers: Mapping[str, str]
+    tls: ssl.SSLContext | bool = True
+    server_name: str | None = None
+    public_only: bool = False
+    """Refuse private addresses (External pools without `allowPrivate`)."""
+    proxy: URL | None = None
+    proxy_auth: aiohttp.BasicAuth | None = None
+
+
+class UpstreamFailure(Exception):
+    """The attempt failed: `error` is its class, the message is for logs and never holds a secret."""
+
+    def __init__(self, error: ErrorClass, detail: str) -> None:
+        super().__init__(detail)
+        self.error = error
+        self.detail = detail
+
+
+class Answer:
+    """Status, headers and body of an answer whose headers have come."""
+
+    def __init__(self, response: aiohttp.ClientResponse) -> None:
+        self._response = response
+        self.status = response.status
+        self.headers = response.headers
+
+    async def read_some(self) -> bytes:
+        """The bytes that have come, at least one; empty at the end of the body.
+
+        Raises:
+            UpstreamFailure: the connection broke inside the body.
+        """
+        try:
+            return await self._response.content.readany()
+        except aiohttp.ClientError as error:
+            raise UpstreamFailure(ErrorClass.RESET_MID_STREAM, _words(error)) from None
+
+    async def read_all(self, limit: int) -> bytes:
+        """The whole body.
+
+        Raises:
+            UpstreamFailure: it is longer than `limit` bytes, or the connection broke inside it.
+        """
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read_some():
+            size += len(data)
+            if size > limit:
+                raise UpstreamFailure(ErrorClass.ANSWER_TOO_LARGE, f"the answer is longer than {limit} bytes")
+            parts.append(data)
+        return b"".join(parts)
+
+    def close(self) -> None:
+        """Cuts the connection unless the body has been read to its end, in which case it is kept for the next use."""
+        self._response.close()
+
+
+class UpstreamClient:
+    """One per process. Owns two connection pools: one that refuses private addresses, one that does not."""
+
+    def __init__(self, *, keepalive_timeout: float, resolver: AbstractResolver | None = None) -> None:
+        self._open = _session(keepalive_timeout, resolver)
+        self._public = _session(keepalive_timeout, PublicResolver(resolver))
+
+    async def close(self) -> None:
+        await self._open.close()
+        await self._public.close()
+
+    @asynccontextmanager
+    async def post(self, target: Target, body: bytes, connect_timeout: float) -> AsyncIterator[Answer]:
+        """Sends `body` and waits for the headers of the answer; leaving the context cuts what is unread.
+
+        Args:
+            target: where to, with which headers.
+            body: JSON.
+            connect_timeout: seconds for name, connection and TLS together; 0 = no limit.
+
+        Raises:
+            UpstreamFailure: no headers came, for a reason that its class names.
+        """
+        answer = await self._post(target, body, connect_timeout)
+        try:
+            yield answer
+        finally:
+            answer.close()
+
+    async def _post(self, target: Target, body: bytes, connect_timeout: float) -> Answer:
+        session = self._session_for(target)
+        limit = connect_timeout or None
+        timeout = aiohttp.ClientTimeout(total=None, connect=limit, sock_connect=limit)
+        for last in (False, True):
+            trace = SimpleNamespace(reused=False)
+            try:
+                response = await session.post(
+                    target.url,
+                    data=body,
+                    headers=target.headers,
+                    ssl=target.tls,
+                    server_hostname=target.server_name,
+                    allow_redirects=False,
+                    timeout=timeout,
+                    proxy=target.proxy,
+                    proxy_auth=target.proxy_auth,
+                    trace_request_ctx=trace,
+                )
+                return Answer(response)
+            except (aiohttp.ClientError, OSError) as error:
+                failure = _failure(error, reused=trace.reused)
+                if last or failure.error is not ErrorClass.STALE_CONNECTION:
+                    raise failure from None
+        raise AssertionError("unreachable: the second try returns or raises")
+
+    def _session_for(self, target: Target) -> aiohttp.ClientSession:
+        if not target.public_only:
+            return self._open
+        literal = literal_address(target.url.host or "")
+        if literal is not None and not is_public(literal):
+            raise UpstreamFailure(ErrorClass.ADDRESS_REFUSED, f"{literal} is not a public address")
+        # Behind a proxy the proxy resolves names; its own address is private as a rule, and named by our environment.
+        return self._open if target.proxy is not None else self._public
+
+
+async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.reused = True
+
+
+def _session(keepalive_timeout: float, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
+    trace = aiohttp.TraceConfig()
+    trace.on_connection_reuseconn.append(_note_reuse)
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=0, keepalive_timeout=keepalive_timeout, ttl_dns_cache=DNS_CACHE_SECONDS, resolver=resolver
+        ),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        auto_decompress=False,
+        trust_env=False,
+        requote_redirect_url=False,
+        read_bufsize=READ_BUFFER_BYTES,
+        skip_auto_headers=("User-Agent", "Accept", "Accept-Encoding"),
+        trace_configs=[trace],
+    )
+
+
+def _failure(error: Exception, *, reused: bool) -> UpstreamFailure:
+    return UpstreamFailure(_error_class(error, reused=reused), _words(error))
+
+
+def _error_class(error: Exception, *, reused: bool) -> ErrorClass:
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            refused = isinstance(error.os_error, AddressRefused)
+            return ErrorClass.ADDRESS_REFUSED if refused else ErrorClass.NAME_UNRESOLVED
+        case aiohttp.ClientSSLError() | ssl.SSLError() | aiohttp.ServerFingerprintMismatch():
+            return ErrorClass.TLS
+        case aiohttp.ServerTimeoutError() | asyncio.TimeoutError():
+            return ErrorClass.CONNECT_TIMEOUT
+        case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
+            return ErrorClass.CONNECT_REFUSED
+        case aiohttp.InvalidURL():
+            return ErrorClass.NAME_UNRESOLVED
+        case aiohttp.ClientResponseError():
+            return ErrorClass.GARBAGE
+        case _:
+            return ErrorClass.STALE_CONNECTION if reused else ErrorClass.RESET_BEFORE_HEADERS
+
+
+def _words(error: Exception) -> str:
+    """The error for a log. URLs and headers stay out: a base URL may carry what is secret to its owner."""
+    match error:
+        case aiohttp.ClientConnectorError():
+            return f"{type(error).__name__}: {error.os_error}"
+        case aiohttp.ClientResponseError():
+            return f"{type(error).__name__}: {error.message}"
+        case aiohttp.InvalidURL():
+            return "InvalidURL"
+        case _:
+            return f"{type(error).__name__}: {error}"

@@ -1,0 +1,134 @@
+"""The router's Prometheus metrics: `tieline_router_…`, one registry per process.
+
+Label values come from the configuration and from closed lists, never from callers, so that nobody can grow the series
+without bound. Children are looked up once and kept: `.labels()` costs more than counting. State that lives elsewhere
+(endpoints, snapshot) is read when Prometheus asks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from tieline_router.errors import ErrorClass
+from tieline_router.streaming.usage import Usage
+from tieline_router.telemetry import semconv as names
+
+DURATION_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
+"""Seconds: from an embedding-like short answer to a long generation."""
+_REMEMBERED: Final = 4096
+
+
+class EndpointSample(NamedTuple):
+    pool: str
+    endpoint: str
+    in_flight: int
+    ejected: bool
+
+
+class StateSample(NamedTuple):
+    """What is read when Prometheus asks."""
+
+    endpoints: tuple[EndpointSample, ...] = ()
+    config_counter: int = 0
+    config_epoch: int = 0
+    applied_at: float | None = None
+    endpoints_confirmed_at: float = -math.inf
+    operator_connected: bool = False
+
+
+class Metrics:
+    """All metrics of one router. `sample` gives the state of this moment."""
+
+    def __init__(self, sample: Callable[[], StateSample]) -> None:
+        self.registry = CollectorRegistry()
+        self._requests = self._counter("requests", "Requests by route and outcome.", names.ROUTE, names.OUTCOME)
+        self._attempts = self._counter("attempts", "Attempts by pool and outcome.", names.POOL, names.OUTCOME)
+        self._tokens = self._counter("tokens", "Tokens that providers reported.", names.POOL, names.KIND)
+        self._cost = self._counter("estimated_cost_usd", "Cost by the price in force, in USD.", names.POOL)
+        self._frames = self._counter("snapshot_frames", "Frames by kind and result.", names.FRAME, names.RESULT)
+        self._duration = self._histogram("request_duration_seconds", "Whole request.", names.ROUTE, names.STREAM)
+        self._first = self._histogram("time_to_first_token_seconds", "Streams: until the first content.", names.ROUTE)
+        self.in_flight = Gauge(
+            "in_flight_requests", "Requests under way.", namespace=names.NAMESPACE, registry=self.registry
+        )
+        self.registry.register(_StateCollector(sample))
+        self._child_of_requests = lru_cache(_REMEMBERED)(self._requests.labels)
+        self._child_of_attempts = lru_cache(_REMEMBERED)(self._attempts.labels)
+        self._child_of_tokens = lru_cache(_REMEMBERED)(self._tokens.labels)
+        self._child_of_cost = lru_cache(_REMEMBERED)(self._cost.labels)
+        self._child_of_duration = lru_cache(_REMEMBERED)(self._duration.labels)
+        self._child_of_first = lru_cache(_REMEMBERED)(self._first.labels)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(name, text, labels, namespace=names.NAMESPACE, registry=self.registry)
+
+    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
+        return Histogram(
+            name, text, labels, namespace=names.NAMESPACE, registry=self.registry, buckets=DURATION_BUCKETS
+        )
+
+    def request(self, route: str, outcome: ErrorClass | None, *, stream: bool, seconds: float) -> None:
+        """One request has ended; `route` empty = refused before one was found."""
+        route = route or names.NO_ROUTE
+        self._child_of_requests(route, outcome.value if outcome else names.OK).inc()
+        self._child_of_duration(route, "true" if stream else "false").observe(seconds)
+
+    def first_token(self, route: str, seconds: float) -> None:
+        """The content commit of a stream."""
+        self._child_of_first(route).observe(seconds)
+
+    def attempt(self, pool: str, outcome: ErrorClass | None) -> None:
+        """One attempt has ended."""
+        self._child_of_attempts(pool, outcome.value if outcome else names.OK).inc()
+
+    def usage(self, pool: str, usage: Usage, cost_usd: float) -> None:
+        """What an answer took, as the provider counts, and what that costs at the price in force."""
+        counts = (("prompt", usage.prompt), ("completion", usage.completion), ("cached", usage.cached))
+        for kind, count in (*counts, ("reasoning", usage.reasoning)):
+            if count:
+                self._child_of_tokens(pool, kind).inc(count)
+        self._child_of_cost(pool).inc(cost_usd)
+
+    def frame(self, kind: str, result: str) -> None:
+        """A snapshot frame was taken (`applied`), known already (`unchanged`) or `refused`."""
+        self._frames.labels(kind, result).inc()
+
+    def render(self) -> bytes:
+        """The text format, version 0.0.4."""
+        return generate_latest(self.registry)
+
+
+class _StateCollector(Collector):
+    def __init__(self, sample: Callable[[], StateSample]) -> None:
+        self._sample = sample
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        sample = self._sample()
+        labels = (names.POOL, names.ENDPOINT)
+        in_flight = _gauge("endpoint_in_flight_requests", "Attempts under way.", labels)
+        ejected = _gauge("endpoint_ejected", "1 while the breaker keeps requests away.", labels)
+        for one in sample.endpoints:
+            in_flight.add_metric((one.pool, one.endpoint), one.in_flight)
+            ejected.add_metric((one.pool, one.endpoint), int(one.ejected))
+        yield in_flight
+        yield ejected
+        yield _gauge("snapshot_epoch", "Epoch of the configuration in force.", value=sample.config_epoch)
+        yield _gauge("snapshot_counter", "Counter of the configuration in force.", value=sample.config_counter)
+        applied = sample.applied_at if sample.applied_at is not None else math.nan
+        yield _gauge("snapshot_applied_timestamp_seconds", "When the last frame came into force.", value=applied)
+        confirmed = sample.endpoints_confirmed_at if math.isfinite(sample.endpoints_confirmed_at) else math.nan
+        yield _gauge("endpoints_confirmed_timestamp_seconds", "When addresses were last confirmed.", value=confirmed)
+        yield _gauge(
+            "operator_connected", "1 while the operator's stream is open.", value=int(sample.operator_connected)
+        )
+
+
+def _gauge(name: str, text: str, labels: tuple[str, ...] = (), value: float | None = None) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"{names.NAMESPACE}_{name}", text, value=value, labels=labels if value is None else None)
