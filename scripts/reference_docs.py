@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from scripts.pages import api, configuration, errors
+from scripts.pages import api, configuration, errors, metrics
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -13,6 +13,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "api.md": api.page,
     "configuration.md": configuration.page,
     "errors.md": errors.page,
+    "metrics.md": metrics.page,
 }
 """File of docs/ → its text."""
 
