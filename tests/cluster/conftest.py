@@ -14,11 +14,11 @@ import pytest
 from tests.support import cluster_floor
 from tests.support.api_client import ApiClient
 from tests.support.control_plane import ControlPlane
+from tests.support.crds import apply_crds
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import wait_until
 
 HERE = Path(__file__).parent
-CRDS = HERE.parents[1] / "crds"
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -63,20 +63,6 @@ def kubectl(control_plane: ControlPlane, namespace: str) -> Kubectl:
 
 
 @pytest.fixture(scope="session")
-def crds_applied(control_plane: ControlPlane, admin: ApiClient) -> list[str]:
+def crds_applied(control_plane: ControlPlane) -> list[str]:
     """The names of Tieline's CRDs, applied by kubectl from `crds/` and served."""
-    files = sorted(CRDS.glob("*.yaml"))
-    assert files, f"{CRDS} holds no CRDs: run `make crds`"
-    applied = Kubectl(control_plane.kubeconfig())(
-        "apply", "--server-side", *(f"--filename={file}" for file in files), "--output=name"
-    )
-    names = [line.partition("/")[2] for line in applied.split()]
-    for name in names:
-        wait_until(lambda name=name: _is_established(admin, name), f"CRD {name} to be served")  # type: ignore[misc]
-    return names
-
-
-def _is_established(admin: ApiClient, name: str) -> bool:
-    definition = admin.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-    conditions = definition.get("status", {}).get("conditions", [])
-    return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)
+    return apply_crds(control_plane)
