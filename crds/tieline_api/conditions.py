@@ -63,6 +63,7 @@ class Reason(StrEnum):
     RESOLVED_REFS = "ResolvedRefs"
     POOL_NOT_FOUND = "PoolNotFound"
     POOL_NOT_ACCEPTED = "PoolNotAccepted"
+    POOL_NOT_RESOLVED = "PoolNotResolved"
     REF_NOT_PERMITTED = "RefNotPermitted"
     MODEL_NOT_SERVED = "ModelNotServed"
     NO_POOLS = "NoPools"

@@ -1,7 +1,8 @@
 """Findings into Kubernetes conditions: the one place that knows their form. Pure; called by `plan`.
 
-`lastTransitionTime` moves only when the status flips, `observedGeneration` always stands, the order is that of
-`ALWAYS_WRITTEN` (then `FieldsIgnored`, then `Ready` last), and a message never outgrows the API's bound.
+`lastTransitionTime` moves only when the status flips (or leaves the seeded `Pending`), `observedGeneration` always
+stands, the order is that of `ALWAYS_WRITTEN` (with `FieldsIgnored` before `Ready`, which is last), and a message never
+outgrows the API's bound.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ def conditions(
         if part not in complete:
             continue
         finding, old = complete[part], before.get(str(part), {})
-        since = old.get("lastTransitionTime") if old.get("status") == finding.status else None
+        same = old.get("status") == finding.status and old.get("reason") != Reason.PENDING
+        since = old.get("lastTransitionTime") if same else None
         written.append(
             {
                 "type": str(part),

@@ -247,8 +247,12 @@ class NamespaceView:
             MalformedObject: another shape.
         """
         _, name, metadata = _identity(raw)
-        labels = _texts(metadata, "labels", "metadata.")
-        return cls(name, {"kubernetes.io/metadata.name": name} | labels)
+        return cls.of(name, _texts(metadata, "labels", "metadata."))
+
+    @classmethod
+    def of(cls, name: str, labels: Mapping[str, str] | None = None) -> Self:
+        """A namespace with the label that the API server gives to every one, its name."""
+        return cls(name, {**(labels or {}), "kubernetes.io/metadata.name": name})
 
 
 def group_slices(slices: Iterable[EndpointSliceView]) -> dict[Key, tuple[EndpointSliceView, ...]]:

@@ -12,6 +12,7 @@ from typing import Literal
 from tieline_api.conditions import Reason
 from tieline_api.names import Key
 from tieline_api.snapshot import Consumer, Pool, PoolEndpoints, Route, SecretValue
+from tieline_api.v1alpha1.providerpool import RouteNamespaces
 
 from tieline_operator.world import Invalid, ObjectId
 
@@ -50,6 +51,8 @@ class PoolVerdict:
     verdict: Verdict
     wire: Pool | None
     """None: the pool carries no traffic (not accepted, or it lacks a secret that it cannot do without)."""
+    allowed: RouteNamespaces = field(default_factory=RouteNamespaces)
+    """Namespaces whose routes may use it."""
     served: frozenset[str] = frozenset()
     """Names of the models that it offers, whatever its state."""
     secrets: Mapping[str, SecretValue] = field(default_factory=dict, repr=False)
@@ -74,6 +77,15 @@ class EndpointsVerdict:
     def ready(self) -> int:
         return sum(endpoint.ready and not endpoint.terminating for endpoint in self.wire.endpoints)
 
+    @property
+    def health(self) -> Literal["Healthy", "Degraded", "Unhealthy", "Unknown"]:
+        """Readiness, until there is telemetry."""
+        if not self.observed or self.problem is not None:
+            return "Unknown"
+        if self.ready == 0:
+            return "Unhealthy"
+        return "Healthy" if self.ready == self.total else "Degraded"
+
 
 @dataclass(frozen=True, slots=True)
 class BackendVerdict:
@@ -81,6 +93,7 @@ class BackendVerdict:
 
     pool: Key
     model: str | None
+    priority: int
     weight: int
     problem: Finding | None = None
     """None: resolved, and it may carry traffic."""
@@ -89,6 +102,7 @@ class BackendVerdict:
 @dataclass(frozen=True, slots=True)
 class RouteVerdict:
     verdict: Verdict
+    router_class: str
     wire: Route | None
     """None: conflicted. A route that is not accepted for another reason keeps its names here, without backends, so that
     its callers get an error and never fall to a broader route."""

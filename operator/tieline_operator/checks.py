@@ -1,0 +1,146 @@
+"""Whether an object is accepted: a visible list of total checks per kind. Pure; called by `pools`, `routes`, …
+
+A check looks at one object and the operator's options, and answers None or a finding with status False. What the CRD's
+own rules refuse is not repeated here, apart from what would break a router.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from tieline_api.conditions import Reason
+from tieline_api.v1alpha1.consumer import Consumer
+from tieline_api.v1alpha1.modelroute import ModelRoute
+from tieline_api.v1alpha1.providerpool import ProviderPool
+
+from tieline_operator import addresses
+from tieline_operator.support import Support, fields
+from tieline_operator.verdicts import ACCEPTED, Finding
+from tieline_operator.world import Options
+
+MAX_LISTED: Final = 10
+"""Problems that one message names; the rest is counted."""
+
+
+def joined(findings: Iterable[Finding], healthy: Finding) -> Finding:
+    """One finding from several of status False: the reason of the first, the messages of all; `healthy` without any."""
+    found = list(findings)
+    if not found:
+        return healthy
+    messages = list(dict.fromkeys(finding.message for finding in found))
+    more = f"; and {len(messages) - MAX_LISTED} more" if len(messages) > MAX_LISTED else ""
+    return Finding("False", found[0].reason, "; ".join(messages[:MAX_LISTED]) + more)
+
+
+def _refused(thing: ProviderPool | ModelRoute | Consumer) -> Finding | None:
+    paths = fields(thing, Support.REFUSED)
+    if not paths:
+        return None
+    message = (
+        f"{', '.join(paths)}: this version does not enforce it, so nothing is served: remove it, or upgrade Tieline"
+    )
+    return Finding("False", Reason.UNSUPPORTED_FIELD, message)
+
+
+def _has_union_member(pool: ProviderPool, _options: Options) -> Finding | None:
+    member = pool.spec.self_hosted if pool.spec.type == "SelfHosted" else pool.spec.external
+    if member is not None:
+        return None
+    field = "selfHosted" if pool.spec.type == "SelfHosted" else "external"
+    return Finding("False", Reason.INVALID, f"spec.{field}: is required for type {pool.spec.type}: write it")
+
+
+def _insecure(pool: ProviderPool, options: Options) -> Finding | None:
+    if pool.spec.external is None or pool.spec.external.base_url.lower().startswith("https://"):
+        return None
+    if not pool.spec.connection.allow_insecure:
+        message = "spec.external.baseURL: is not encrypted: write https://, or connection.allowInsecure: true"
+    elif not options.allow_insecure:
+        message = (
+            "spec.connection.allowInsecure: the operator does not permit it: write https:// into external.baseURL, "
+            "or start the operator with --allow-insecure"
+        )
+    else:
+        return None
+    return Finding("False", Reason.NOT_PERMITTED, message)
+
+
+def _private(pool: ProviderPool, options: Options) -> Finding | None:
+    if pool.spec.external is None:
+        return None
+    if pool.spec.connection.allow_private:
+        if options.allow_private:
+            return None
+        message = (
+            "spec.connection.allowPrivate: the operator does not permit it: remove it, "
+            "or start the operator with --allow-private"
+        )
+        return Finding("False", Reason.NOT_PERMITTED, message)
+    if addresses.is_private(addresses.host_of(pool.spec.external.base_url)):
+        message = (
+            "spec.external.baseURL: is an address that is not public: write the provider's public name, "
+            "or connection.allowPrivate: true where the operator permits it"
+        )
+        return Finding("False", Reason.NOT_PERMITTED, message)
+    return None
+
+
+def _forbidden_address(pool: ProviderPool, options: Options) -> Finding | None:
+    stated = (pool.spec.self_hosted.addresses if pool.spec.self_hosted else None) or ()
+    wrong = [address for address in stated if addresses.is_forbidden(addresses.split(address)[0], options)]
+    if not wrong:
+        return None
+    message = (
+        f"spec.selfHosted.addresses: {', '.join(wrong[:MAX_LISTED])}: loopback, link-local and multicast addresses are "
+        f"not permitted: write the address under which routers reach the server"
+    )
+    return Finding("False", Reason.NOT_PERMITTED, message)
+
+
+def _zones(pool: ProviderPool) -> Iterator[tuple[str, str]]:
+    """Every time zone of the pool with its path."""
+    cost = pool.spec.self_hosted.cost if pool.spec.self_hosted else None
+    for index, hours in enumerate(cost.electricity.windows if cost and cost.electricity else ()):
+        yield f"spec.selfHosted.cost.electricity.windows[{index}].window.timeZone", hours.window.time_zone
+    for model in pool.spec.models:
+        for index, override in enumerate(model.pricing.overrides if model.pricing else ()):
+            if override.when.window is not None:
+                path = f"spec.models[{model.name}].pricing.overrides[{index}].when.window.timeZone"
+                yield path, override.when.window.time_zone
+
+
+def _unknown_zone(pool: ProviderPool, _options: Options) -> Finding | None:
+    for path, zone in _zones(pool):
+        try:
+            ZoneInfo(zone)
+        except (OSError, ValueError):  # not found; not a zone file; a path out of the database
+            message = f"{path}: {zone} is not in the IANA database: write a name such as Europe/Berlin or UTC"
+            return Finding("False", Reason.INVALID, message)
+    return None
+
+
+POOL_CHECKS: Final[tuple[Callable[[ProviderPool, Options], Finding | None], ...]] = (
+    lambda pool, _options: _refused(pool),
+    _has_union_member,
+    _insecure,
+    _private,
+    _forbidden_address,
+    _unknown_zone,
+)
+
+
+def accept_pool(pool: ProviderPool, options: Options) -> Finding:
+    """Accepted, or all reasons why not."""
+    return joined((found for check in POOL_CHECKS if (found := check(pool, options)) is not None), ACCEPTED)
+
+
+def accept_route(route: ModelRoute) -> Finding:
+    """Accepted, or why not; names that another route holds are the business of `claims`."""
+    return _refused(route) or ACCEPTED
+
+
+def accept_consumer(consumer: Consumer) -> Finding:
+    """Accepted, or why not; keys that another consumer holds are the business of `claims`."""
+    return _refused(consumer) or ACCEPTED

@@ -1,0 +1,256 @@
+"""One ModelRoute: which names does it hold, which pools may answer, what does a router need to know? Pure.
+
+Called by `evaluate`. A backend that does not resolve is named in ResolvedRefs; the others carry traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from tieline_api import snapshot
+from tieline_api.conditions import Reason
+from tieline_api.names import Key, key
+from tieline_api.v1alpha1.modelroute import BackendRef, ModelRoute
+
+from tieline_operator import wireforms
+from tieline_operator.checks import MAX_LISTED, accept_route, joined
+from tieline_operator.objects import NamespaceView
+from tieline_operator.support import Support, fields
+from tieline_operator.tenancy import Claimant, permits
+from tieline_operator.verdicts import RESOLVED, BackendVerdict, Finding, PoolVerdict, RouteVerdict, Verdict
+from tieline_operator.world import Options
+
+_BUILT: Final[dict[str, Literal["Balanced", "Price", "Weighted", "Priority"]]] = {
+    "Balanced": "Balanced",
+    "Price": "Price",
+    "Weighted": "Weighted",
+    "Priority": "Priority",
+}
+"""Strategies that routers of this version have; the others act as Balanced."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """All that a route's verdict depends on besides the route. Equal surroundings, equal verdict."""
+
+    options: Options
+    namespace: NamespaceView | None
+    """The route's own."""
+    lost: Mapping[str, Key]
+    """Names that the route claims and another one holds."""
+    named: Mapping[Key, PoolVerdict | None]
+    """The pools that its backendRefs name; None: there is no such pool."""
+    local: Mapping[Key, PoolVerdict]
+    """All pools of its namespace, in order of key; empty for a route that names its pools and has no fallbacks."""
+    answered: frozenset[str]
+    """Those of its fallback models that a route of the namespace and class answers."""
+
+
+def needs_local(route: ModelRoute) -> bool:
+    """Whether the verdict depends on pools that the route does not name."""
+    return route.spec.backend_refs is None or bool(route.spec.fallbacks)
+
+
+def pool_keys(route: ModelRoute) -> Iterator[Key]:
+    """Pools that the route names, in order."""
+    for reference in route.spec.backend_refs or ():
+        yield key(reference.namespace or route.namespace, reference.name)
+
+
+def matches(pattern: str, name: str) -> bool:
+    """Whether a name is the pattern, or begins as a glob (its only `*` stands at the end) does."""
+    return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
+
+
+def is_answered(model: str, held: Mapping[str, Key], asker: Key) -> bool:
+    """Whether another route than the asker answers a model. `held`: the names of its fleet with their routes."""
+    return any(owner != asker and matches(pattern, model) for pattern, owner in held.items())
+
+
+def evaluate_route(route: ModelRoute, around: Surroundings) -> RouteVerdict:
+    """The verdict on one route."""
+    held = tuple(name for name in route.spec.models if name not in around.lost)
+    accepted = _accepted(route, held, around.lost)
+    if route.spec.backend_refs is None:
+        backends, problems = _any_pool(route, around)
+    else:
+        backends = tuple(_backend(route, reference, around) for reference in route.spec.backend_refs)
+        problems = [backend.problem for backend in backends if backend.problem is not None]
+    problems += _unserved(route, held, backends, around)
+    fallbacks = tuple(_fallback(route, item.model, around) for item in route.spec.fallbacks)
+    problems += [fallback for fallback in fallbacks if isinstance(fallback, Finding)]
+    verdict = Verdict(accepted, joined(problems, RESOLVED), fields(route, Support.IGNORED))
+    wire = None
+    if held and accepted.holds:
+        others = tuple(
+            snapshot.Fallback(model=item.model, when=item.when, backends=found)
+            for item, found in zip(route.spec.fallbacks, fallbacks, strict=True)
+            if not isinstance(found, Finding)
+        )
+        wire = _wire(route, held, backends, others)
+    elif held:
+        wire = _wire(route, held, (), ())
+    return RouteVerdict(verdict, route.spec.router_class, wire, backends)
+
+
+def _accepted(route: ModelRoute, held: tuple[str, ...], lost: Mapping[str, Key]) -> Finding:
+    accepted = accept_route(route)
+    if not accepted.holds or not lost:
+        return accepted
+    listed = list(lost.items())[:MAX_LISTED]
+    more = f" and {len(lost) - MAX_LISTED} more" if len(lost) > MAX_LISTED else ""
+    names = ", ".join(f"{name} (held by the older ModelRoute {winner})" for name, winner in listed) + more
+    message = f"spec.models: not served by this route: {names}: remove the name from one of the two routes"
+    return Finding("True" if held else "False", Reason.ACCEPTED if held else Reason.CONFLICTED, message)
+
+
+def _unusable(owner: Key, pool: PoolVerdict) -> Finding | None:
+    """Why a pool that exists and is permitted carries no traffic."""
+    if not pool.verdict.accepted.holds:
+        message = f"ProviderPool {owner} is not accepted ({pool.verdict.accepted.reason}): see its conditions"
+        return Finding("False", Reason.POOL_NOT_ACCEPTED, message)
+    if pool.wire is None:
+        message = f"ProviderPool {owner} lacks a Secret ({pool.verdict.resolved_refs.reason}): see its conditions"
+        return Finding("False", Reason.POOL_NOT_RESOLVED, message)
+    return None
+
+
+def _backend(route: ModelRoute, reference: BackendRef, around: Surroundings) -> BackendVerdict:
+    owner = reference.namespace or route.namespace
+    pool_key = key(owner, reference.name)
+    problem = _refusal(route, reference, owner, around)
+    return BackendVerdict(pool_key, reference.model, reference.priority, reference.weight, problem)
+
+
+def _refusal(route: ModelRoute, reference: BackendRef, owner: str, around: Surroundings) -> Finding | None:
+    pool_key = key(owner, reference.name)
+    path = f"spec.backendRefs[{reference.name}]"
+    foreign = owner != route.namespace
+    if foreign and not around.options.allow_cross_namespace:
+        message = (
+            f"{path}: the operator does not permit pools of other namespaces: use one of namespace {route.namespace}, "
+            f"or start the operator with --allow-cross-namespace"
+        )
+        return Finding("False", Reason.REF_NOT_PERMITTED, message)
+    pool = around.named[pool_key]
+    if pool is None and not foreign:
+        message = f"{path}: there is no ProviderPool {pool_key}: create it, or correct the name"
+        return Finding("False", Reason.POOL_NOT_FOUND, message)
+    if pool is None or not permits(pool.allowed, owner, route.namespace, around.namespace):
+        # One answer for both, or a route could find out which pools other namespaces have.
+        message = (
+            f"{path}: no ProviderPool {pool_key} permits routes of namespace {route.namespace}: "
+            f"its owner can do so in spec.allowedRoutes"
+        )
+        return Finding("False", Reason.REF_NOT_PERMITTED, message)
+    unusable = _unusable(pool_key, pool)
+    if unusable is not None:
+        return Finding("False", unusable.reason, f"{path}: {unusable.message}")
+    wanted = (reference.model,) if reference.model is not None else route.spec.models
+    if any(matches(pattern, name) for pattern in wanted for name in pool.served):
+        return None
+    offers = ", ".join(sorted(pool.served)[:MAX_LISTED]) or "nothing that this version can ask for"
+    message = (
+        f"{path}: ProviderPool {pool_key} does not offer {', '.join(wanted)} (it offers {offers}): "
+        f"write one of these into model, or add the model to the pool"
+    )
+    return Finding("False", Reason.MODEL_NOT_SERVED, message)
+
+
+def _permitted(route: ModelRoute, around: Surroundings) -> dict[Key, PoolVerdict]:
+    """Pools of the route's namespace that let it use them, in order of key."""
+    return {
+        pool_key: pool
+        for pool_key, pool in around.local.items()
+        if permits(pool.allowed, route.namespace, route.namespace, around.namespace)
+    }
+
+
+def _any_pool(route: ModelRoute, around: Surroundings) -> tuple[tuple[BackendVerdict, ...], list[Finding]]:
+    """Every permitted pool of the namespace that offers a model of the route. Pools that offer none are no problem."""
+    permitted = _permitted(route, around)
+    if not permitted:
+        message = (
+            f"spec.backendRefs: is left out, and namespace {route.namespace} has no ProviderPool that permits the "
+            f"route: create one"
+        )
+        return (), [Finding("False", Reason.NO_POOLS, message)]
+    backends = tuple(
+        BackendVerdict(pool_key, None, 0, 1, _unusable(pool_key, pool))
+        for pool_key, pool in permitted.items()
+        if any(matches(pattern, name) for pattern in route.spec.models for name in pool.served)
+    )
+    return backends, [backend.problem for backend in backends if backend.problem is not None]
+
+
+def _unserved(
+    route: ModelRoute, held: Iterable[str], backends: Iterable[BackendVerdict], around: Surroundings
+) -> list[Finding]:
+    """Names of the route that no backend answers. Silent when a backend that might answer has a problem of its own."""
+    if any(backend.problem is not None for backend in backends) or (
+        route.spec.backend_refs is None and not around.local
+    ):
+        return []
+    findings = []
+    for pattern in held:
+        if not any(_answers(backend, pattern, around) for backend in backends):
+            message = (
+                f"spec.models: no pool offers {pattern}: add it to the models of a ProviderPool, "
+                f"or name in backendRefs the pool and the model that shall answer"
+            )
+            findings.append(Finding("False", Reason.MODEL_NOT_SERVED, message))
+    return findings
+
+
+def _answers(backend: BackendVerdict, pattern: str, around: Surroundings) -> bool:
+    pool = around.named.get(backend.pool) or around.local.get(backend.pool)
+    if backend.model is not None or pool is None:
+        return backend.model is not None
+    return any(matches(pattern, name) for name in pool.served)
+
+
+def _fallback(route: ModelRoute, model: str, around: Surroundings) -> tuple[snapshot.Backend, ...] | Finding:
+    """Pools that answer a fallback model which no route answers; none when a route does, whose backends then count."""
+    if model in around.answered:
+        return ()
+    found = tuple(
+        snapshot.Backend(pool=pool_key, model=model)
+        for pool_key, pool in _permitted(route, around).items()
+        if model in pool.served and pool.wire is not None
+    )
+    if found:
+        return found
+    message = (
+        f"spec.fallbacks[{model}]: no ModelRoute of the namespace and class answers that model, and no usable "
+        f"ProviderPool offers it: create one, or correct the name"
+    )
+    return Finding("False", Reason.MODEL_NOT_SERVED, message)
+
+
+def _wire(
+    route: ModelRoute,
+    held: tuple[str, ...],
+    backends: Iterable[BackendVerdict],
+    fallbacks: tuple[snapshot.Fallback, ...],
+) -> snapshot.Route:
+    spec = route.spec
+    return snapshot.Route(
+        key=route.key,
+        namespace=route.namespace,
+        generation=route.metadata.generation,
+        created=Claimant.of(route.created, route.key).created,
+        models=held,
+        backends=tuple(
+            snapshot.Backend(pool=backend.pool, model=backend.model, priority=backend.priority, weight=backend.weight)
+            for backend in backends
+            if backend.problem is None
+        ),
+        any_pool=spec.backend_refs is None,
+        strategy=_BUILT.get(spec.strategy.type, "Balanced"),
+        fallbacks=fallbacks,
+        constraints=wireforms.constraints(spec.constraints),
+        timeouts=wireforms.timeouts(spec.timeouts),
+        retries=snapshot.Retries(attempts=spec.retries.attempts, budget_percent=spec.retries.budget_percent),
+    )
