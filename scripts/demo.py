@@ -1,0 +1,142 @@
+"""`make demo`: Tieline's main job on real parts, without a cluster, in a minute or two.
+
+Starts two llama.cpp servers and one scripted paid API, serves examples/quickstart with `tieline dev`, asks real
+questions, kills a server in mid-traffic and counts what its clients saw. Exits 0 only if every promise held: no plain
+request and no stream that had not begun was lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+
+from scripts.demonstration import (
+    Tally,
+    ask,
+    ask_streaming,
+    cost_table,
+    dev_server,
+    tally_table,
+    traffic,
+)
+from tests.support.llama_server import llama_server
+from tests.support.processes import ChildProcess, free_ports
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "examples" / "quickstart"
+PORTS = (9101, 9102, 9103)
+"""As the manifests of the quickstart say: two servers of our own, one API that we buy from."""
+REQUESTS = 48
+KILL_AFTER = 12
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+def step(text: str) -> None:
+    console.print(f"\n[bold cyan]▌ {text}[/]")
+
+
+def is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
+def manifests(folder: Path) -> tuple[Path, tuple[int, ...]]:
+    """The quickstart as it stands, or a copy with other ports where one of its own is taken."""
+    if all(is_free(port) for port in PORTS):
+        return QUICKSTART, PORTS
+    others = tuple(free_ports(len(PORTS)))
+    copy = folder / "quickstart"
+    shutil.copytree(QUICKSTART, copy)
+    for path in copy.glob("*.yaml"):
+        text = path.read_text()
+        for port, other in zip(PORTS, others, strict=True):
+            text = text.replace(f"127.0.0.1:{port}", f"127.0.0.1:{other}")
+        path.write_text(text)
+    console.print(f"Ports {PORTS} are in use here, so this run serves a copy with {others}.")
+    return copy, others
+
+
+@contextlib.contextmanager
+def paid_api(folder: Path, port: int) -> Iterator[None]:
+    """The scripted API that stands for a provider whose tokens cost money."""
+    text = "This answer was bought: both of your own servers were away."
+    module = [sys.executable, "-m", "tests.support.upstream", "--port", str(port), "--name", "smollm2", "--text", text]
+    process = ChildProcess("paid-api", module, folder / "paid-api.log", cwd=ROOT, environment=os.environ)
+    try:
+
+        def up() -> bool | None:
+            process.check()
+            return "listening on" in process.tail() or None
+
+        wait_until(up, "the scripted API to listen")
+        yield
+    finally:
+        process.stop()
+
+
+def main() -> int:
+    """Runs the demonstration; the exit status says whether every promise held."""
+    with tempfile.TemporaryDirectory(prefix="tieline-demo-") as name, contextlib.ExitStack() as parts:
+        folder = Path(name)
+        serving, ports = manifests(folder)
+        step("Two real llama.cpp servers (135 M parameters) and one scripted paid API")
+        first = parts.enter_context(llama_server(folder, name="llama-a", port=ports[0]))
+        second = parts.enter_context(llama_server(folder, name="llama-b", port=ports[1]))
+        parts.enter_context(paid_api(folder, ports[2]))
+        console.print(f"llama-a {first.url}   llama-b {second.url}   paid API http://127.0.0.1:{ports[2]}")
+
+        step(f"tieline dev {serving.relative_to(ROOT) if serving.is_relative_to(ROOT) else serving}")
+        server = parts.enter_context(dev_server(serving, QUICKSTART / "quickstart.env", folder))
+        console.print(server.banner)
+
+        step("A question, plain")
+        asyncio.run(ask(console, server.api, "What is the capital of France?"))
+        step("A question, streaming")
+        asyncio.run(ask_streaming(console, server.api, "Count from one to five."))
+
+        step(f"{REQUESTS} requests, half of them streams; llama-a is killed after {KILL_AFTER} answers")
+        tally = asyncio.run(traffic(console, server.api, REQUESTS, KILL_AFTER, first.kill))
+        console.print(tally_table(tally))
+
+        step("The second server goes as well: the paid API answers, at its price")
+        second.kill()
+        bought = asyncio.run(ask(console, server.api, "What is the capital of France?"))
+
+        step("Why? The decision, as `tieline explain` and /admin/explain give it")
+        console.print(server.explain("small"))
+        step("What it cost")
+        console.print(cost_table(server.admin))
+        return verdict(tally, bought)
+
+
+def verdict(tally: Tally, bought: bool) -> int:
+    """Says in one line whether the promises held."""
+    if tally.lost or not bought:
+        console.print(f"\n[bold red]FAILED[/]: {tally.lost} requests were lost that failover should have saved.")
+        return 1
+    begun = f"; {tally.stream_cut} streams that had begun on the dead server ended with an error chunk"
+    console.print(f"\n[bold green]OK[/]: {tally.answered} answered, none lost{begun if tally.stream_cut else ''}.")
+    console.print(
+        "Next: [bold]tieline dev examples/quickstart[/] with servers of your own, or [bold]make demo-cluster[/]."
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
