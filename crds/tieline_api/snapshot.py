@@ -210,6 +210,9 @@ class Constraints(_Wire, frozen=True, kw_only=True):
 class Fallback(_Wire, frozen=True, kw_only=True):
     model: str
     when: tuple[Literal["Capacity", "ContextLength", "ContentPolicy", "Any"], ...] = ("Any",)
+    backends: tuple[Backend, ...] = ()
+    """Resolved, in key order: every permitted pool that serves `model`. Used where no route of the namespace claims the
+    name; a route that does brings its own backends."""
 
 
 class FirstToken(_Wire, frozen=True, kw_only=True):

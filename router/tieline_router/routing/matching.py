@@ -5,9 +5,7 @@ A glob knows one sign, `*`, which stands for any run of characters, `/` included
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Iterable
 from typing import Final
 
 from tieline_api.snapshot import AllowDeny
@@ -19,16 +17,20 @@ def is_glob(pattern: str) -> bool:
     return GLOB_SIGN in pattern
 
 
-@lru_cache(maxsize=8192)
-def _matcher(pattern: str) -> Callable[[str], object]:
-    return re.compile(".*".join(map(re.escape, re.split(r"\*+", pattern))), re.DOTALL).fullmatch
-
-
 def matches(pattern: str, name: str) -> bool:
-    """Whether a plain name or a glob matches the whole of `name`; case counts."""
+    """Whether a plain name or a glob matches the whole of `name`; case counts. Linear in the length of `name`."""
     if not is_glob(pattern):
         return pattern == name
-    return _matcher(pattern)(name) is not None
+    first, *middle, last = pattern.split(GLOB_SIGN)
+    position, end = len(first), len(name) - len(last)
+    if position > end or not name.startswith(first) or not name.endswith(last):
+        return False
+    for part in middle:
+        found = name.find(part, position, end)
+        if found < 0:
+            return False
+        position = found + len(part)
+    return True
 
 
 def any_matches(patterns: Iterable[str], name: str) -> bool:

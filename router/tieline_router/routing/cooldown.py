@@ -1,0 +1,58 @@
+"""Pauses that a provider asked for or earned: of one credential, or of one endpoint. Pure; owned by `live.LiveTable`.
+
+A pause never makes an endpoint unhealthy: a rate limit says that the provider works.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from tieline_router.errors import ErrorClass
+
+BASE_SECONDS: Final = {
+    ErrorClass.STATUS_429: 5.0,
+    ErrorClass.OVERLOADED: 5.0,
+    ErrorClass.STATUS_401_402_403: 60.0,
+}
+"""First pause where the provider names none; each further one in a row is twice as long. A refused credential heals
+only when somebody acts, so it is asked rarely."""
+MAX_SECONDS: Final = {
+    ErrorClass.STATUS_429: 60.0,
+    ErrorClass.OVERLOADED: 60.0,
+    ErrorClass.STATUS_401_402_403: 600.0,
+}
+MAX_RETRY_AFTER: Final = 86_400.0
+"""A provider's Retry-After is obeyed for a day at most."""
+
+
+class Cooldown:
+    """`until`: Unix seconds; `reason`: the class of the last failure."""
+
+    __slots__ = ("count", "reason", "until")
+
+    def __init__(self) -> None:
+        self.until = 0.0
+        self.count = 0
+        self.reason: ErrorClass | None = None
+
+    def active(self, now: float) -> bool:
+        return now < self.until
+
+    def extend(self, reason: ErrorClass, now: float, retry_after: float | None) -> None:
+        """Begins or lengthens the pause. `retry_after`: the provider's own hint in seconds, which is obeyed."""
+        if reason is not self.reason or now - self.until > MAX_SECONDS[reason]:
+            self.count = 0
+        if self.count == 0 or not self.active(
+            now
+        ):  # requests that were under way together tell of one event, not of several
+            self.count += 1
+        self.reason = reason
+        pause = min(BASE_SECONDS[reason] * 2 ** min(self.count - 1, 10), MAX_SECONDS[reason])
+        if retry_after is not None:
+            pause = min(max(retry_after, 0.0), MAX_RETRY_AFTER)
+        self.until = max(self.until, now + pause)
+
+    def clear(self) -> None:
+        self.until = 0.0
+        self.count = 0
+        self.reason = None

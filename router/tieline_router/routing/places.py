@@ -1,0 +1,177 @@
+"""Where the next attempt may go: the walk over the shortlist's candidates and endpoints. Pure; used by `attempts`.
+
+The walk keeps to the shortlist's order. One endpoint's failure is answered at another endpoint of the same pool, once;
+then other pools come first, so that a pool that is down as a whole does not eat all attempts. A place that was tried is
+tried again only when no other is left, after a pause.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
+
+from tieline_api.snapshot import Credential
+
+from tieline_router.errors import ERRORS, ErrorClass, Retry
+from tieline_router.routing.credentials import NONE_TRIED, Paused
+from tieline_router.routing.decision import Candidate, Shortlist
+from tieline_router.routing.endpoint import EndpointState
+from tieline_router.routing.live import LiveTable
+from tieline_router.routing.offers import Offer
+from tieline_router.routing.pickers import Draw, pick_endpoint
+
+TRIES_IN_A_ROW: Final = 2
+"""Attempts at one pool before the next pool's turn comes."""
+FIRST_PAUSE: Final = 0.25
+"""Seconds before the same place is tried again; doubled each time."""
+MAX_PAUSE: Final = 5.0
+"""Longest wait inside a request; a provider that asks for more is left to the client's own patience."""
+AGAIN: Final = frozenset({Retry.ENDPOINT, Retry.ONCE})
+"""Failures after which the same place may be tried again when it is the only one; a rate limit is one too."""
+BY_CREDENTIAL: Final = frozenset({ErrorClass.STATUS_401_402_403, ErrorClass.STATUS_429})
+"""Failures of a credential where there is one: another credential of the same pool may do better."""
+
+
+class Place(NamedTuple):
+    at: int
+    """Index of the candidate in the shortlist."""
+    candidate: Candidate
+    endpoint: EndpointState
+    credential: Credential | None
+    not_before: float
+
+
+class Places:
+    """The walk of one request over one shortlist."""
+
+    def __init__(self, shortlist: Shortlist, live: LiveTable, draw: Draw) -> None:
+        self._candidates = shortlist.candidates
+        self._live = live
+        self._draw = draw
+        self._last: Place | None = None
+        self._in_a_row = 0
+        self._repeats = 0
+        self._blocked: set[int] = set()
+        """Candidates that a failure has ruled out."""
+        self._failed: set[EndpointState] = set()
+        self._hung: set[EndpointState] = set()
+        """Endpoints that let a timeout pass: never tried again."""
+        self._refused: dict[str, frozenset[str]] = {}
+        """By pool: credentials that the provider refused."""
+        self._once: set[ErrorClass] = set()
+
+    # -- learning ----------------------------------------------------------------------------------------------------
+
+    def taken(self, place: Place) -> None:
+        """The attempt at `place` begins."""
+        self._in_a_row = self._in_a_row + 1 if self._last and self._last.at == place.at else 1
+        self._last = place
+
+    def failed(self, error: ErrorClass) -> None:
+        """Rules out what the failure of the last attempt rules out."""
+        last = self._last
+        if last is None or error is ErrorClass.STALE_CONNECTION:  # the connection was old, the endpoint is not to blame
+            return
+        offer = last.candidate.offer
+        retry = ERRORS[error].retry
+        if error in BY_CREDENTIAL:
+            if last.credential is None:
+                self._failed.add(last.endpoint)
+            else:
+                known = self._refused.get(offer.pool.key, NONE_TRIED)
+                self._refused[offer.pool.key] = known | {last.credential.name}
+        elif retry is Retry.LARGER_CONTEXT:
+            length = offer.context_length
+            self._block(lambda other: other is offer or not _larger(other.context_length, length))
+        elif error is ErrorClass.STATUS_404_MODEL:
+            self._block(lambda other: other is offer)
+        elif retry is Retry.POOL:
+            self._block(lambda other: other.pool is offer.pool)
+        else:
+            self._failed.add(last.endpoint)
+            if retry is Retry.ELSEWHERE:
+                self._hung.add(last.endpoint)
+
+    def _block(self, is_hopeless: Callable[[Offer], bool]) -> None:
+        self._blocked.update(index for index, known in enumerate(self._candidates) if is_hopeless(known.offer))
+
+    # -- choosing ----------------------------------------------------------------------------------------------------
+
+    def next(self, now: float, error: ErrorClass | None, hint: float | None) -> Place | None:
+        """The place for the next attempt, or None.
+
+        Args:
+            error: the failure that it follows, None for the first one.
+            hint: seconds that the provider asked to wait; a floor for the place that it came from.
+        """
+        retry = ERRORS[error].retry if error else Retry.ENDPOINT
+        if error is not None and retry is Retry.ONCE:
+            if error in self._once:
+                return None
+            self._once.add(error)
+        fresh = self._fresh(now, open_too=False) or self._fresh(now, open_too=True)
+        if fresh is not None or error is None:
+            return fresh
+        return self._repeat(now, hint) if retry in AGAIN or error is ErrorClass.STATUS_429 else None
+
+    def _order(self) -> Iterator[int]:
+        """Candidates from the present one on, all around; the present one last when it has had its turns."""
+        count = len(self._candidates)
+        start = 0 if self._last is None else self._last.at + (self._in_a_row >= TRIES_IN_A_ROW)
+        return ((start + step) % count for step in range(count))
+
+    def _fresh(self, now: float, *, open_too: bool) -> Place | None:
+        """A place that has not failed. `open_too`: also behind an open breaker, as the last survivor."""
+        for index in self._order():
+            if index in self._blocked:
+                continue
+            candidate = self._candidates[index]
+            pool = candidate.offer.pool
+            usable = [
+                endpoint
+                for endpoint in self._live.endpoints(pool, now)
+                if endpoint not in self._failed
+                and not endpoint.cooldown.active(now)
+                and (open_too or endpoint.breaker.permits(now))
+            ]
+            endpoint = pick_endpoint(usable, self._draw)
+            if endpoint is None:
+                continue
+            refused = self._refused.get(pool.key, NONE_TRIED)
+            credential = self._live.credentials.choose(pool, endpoint.host, now, refused)
+            if credential is None or isinstance(credential, Credential):
+                return Place(index, candidate, endpoint, credential, now)
+        return None
+
+    def _repeat(self, now: float, hint: float | None) -> Place | None:
+        """The place of the past that can be had soonest, after a pause."""
+        pause = FIRST_PAUSE * 2**self._repeats
+        self._repeats += 1
+        best: Place | None = None
+        for index, candidate in enumerate(self._candidates):
+            if index in self._blocked:
+                continue
+            for endpoint in self._live.endpoints(candidate.offer.pool, now):
+                if not endpoint.ready or endpoint in self._hung:
+                    continue
+                floor = hint if hint is not None and self._last is not None and endpoint is self._last.endpoint else 0.0
+                place = self._at(index, endpoint, max(now + max(pause, floor), endpoint.cooldown.until))
+                if place is not None and (best is None or place.not_before < best.not_before):
+                    best = place
+        return best if best is not None and best.not_before - now <= MAX_PAUSE else None
+
+    def _at(self, index: int, endpoint: EndpointState, when: float) -> Place | None:
+        """The place as it will be at `when`, or as soon after it as a credential is free."""
+        candidate = self._candidates[index]
+        choice = self._live.credentials.choose(candidate.offer.pool, endpoint.host, when)
+        if isinstance(choice, Paused):
+            when = choice.until
+            choice = self._live.credentials.choose(candidate.offer.pool, endpoint.host, when)
+        if choice is None or isinstance(choice, Credential):
+            return Place(index, candidate, endpoint, choice, when)
+        return None
+
+
+def _larger(length: int | None, failed: int | None) -> bool:
+    """Whether a context may hold what did not fit in another; one that is not stated may."""
+    return length is None or failed is None or length > failed
