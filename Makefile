@@ -45,8 +45,9 @@ charts: env ## Helm charts: rendered, validated, installed
 docs: env ## the documentation says what the code does
 	@$(FLOORS) docs -- $(ARGS)
 
-crds: env ## write crds/*.yaml from the Python types
+crds: env ## write crds/*.yaml, and what the charts take from the Python types
 	@$(RUN) -m tieline_api.schema
+	@$(RUN) -m scripts.charts
 
 docs-pages: env ## write the reference pages of docs/ from the code
 	@$(RUN) -m scripts.reference_docs
