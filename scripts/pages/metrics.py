@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
+from tieline_operator.telemetry.metrics import OperatorMetrics
 from tieline_router.telemetry.metrics import EndpointSample, Metrics, StateSample
 
 from scripts.pages.markdown import GENERATED, cell, code, table
@@ -16,10 +17,14 @@ histograms have `_bucket`, `_sum` and `_count`, times are in seconds.
 """
 
 
+SUFFIXES = {"counter": "_total", "info": "_info"}
+"""What the text format adds to a name."""
+
+
 def registries() -> dict[str, CollectorRegistry]:
     """Process → its registry, with one sample of what is read when Prometheus asks."""
     router = Metrics(lambda: StateSample(endpoints=(EndpointSample("pool", "endpoint", 0, ejected=False),)))
-    return {"Router": router.registry}
+    return {"Router": router.registry, "Operator": OperatorMetrics().registry}
 
 
 def labels(registry: CollectorRegistry) -> dict[str, tuple[str, ...]]:
@@ -29,14 +34,14 @@ def labels(registry: CollectorRegistry) -> dict[str, tuple[str, ...]]:
         for family in collector.collect():
             sampled = family.samples[0].labels if family.samples else {}
             declared = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()  # noqa: SLF001 - ditto
-            found[family.name] = tuple(declared) or tuple(sampled)
+            found[family.name] = tuple(declared) or tuple(name for name in sampled if name != "le")
     return found
 
 
 def rows(registry: CollectorRegistry) -> Iterator[list[str]]:
     known = labels(registry)
     for family in sorted(registry.collect(), key=lambda one: one.name):
-        name = f"{family.name}_total" if family.type == "counter" else family.name
+        name = family.name + SUFFIXES.get(family.type, "")
         yield [code(name), family.type, ", ".join(map(code, known[family.name])), cell(family.documentation)]
 
 
