@@ -6,6 +6,7 @@ One control plane a session, one fresh namespace a test.
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def control_plane(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
     cluster_floor.require(request.config)
     with ControlPlane(tmp_path_factory.mktemp("control-plane"), nodes=2) as plane:
         yield plane
+    shutil.rmtree(plane.folder / "etcd")  # some 100 MB that tell nothing; the logs stay
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import model_servers
 from tests.support.api_client import ApiClient, Object
 from tests.support.control_plane import ControlPlane
 from tests.support.kubectl import Kubectl
@@ -93,9 +94,13 @@ def echo(
     process.stop()
 
 
+def fetch(url: str) -> bytes:
+    with urllib.request.urlopen(url, timeout=5) as answer:
+        return bytes(answer.read())
+
+
 def ask(echo: PodProcess) -> Object:
-    with urllib.request.urlopen(echo.url("http"), timeout=5) as answer:
-        seen: Object = json.loads(answer.read())
+    seen: Object = json.loads(fetch(echo.url("http")))
     return seen
 
 
@@ -166,6 +171,31 @@ def test_missing_config_map_is_named(echo: PodProcess, kubectl: Kubectl) -> None
     kubectl("delete", "configmap", "settings")
     with pytest.raises(FileNotFoundError, match="configmaps settings, which does not exist"):
         echo.start()
+
+
+def test_pod_set_follows_its_deployment(
+    control_plane: ControlPlane, namespace: str, kubectl: Kubectl, tmp_path: Path
+) -> None:
+    def scale(replicas: int) -> list[PodProcess]:
+        kubectl("scale", "deployment/model", f"--replicas={replicas}")
+        wait_until(lambda: len(servers.pods()) == replicas, f"{replicas} pods")
+        return servers.sync()
+
+    servers = model_servers.pod_set(control_plane, namespace, "model", tmp_path)
+    kubectl.apply(*model_servers.deployment("model", model_servers.UPSTREAM))
+    try:
+        [first] = scale(1)
+        both = scale(2)
+        assert first in both
+        assert all(server.running for server in both)
+        models = [json.loads(fetch(server.url("http") + "/v1/models"))["data"][0]["id"] for server in both]
+        assert models == [server.name for server in both]
+        [left] = scale(1)
+        assert left.running
+        assert [server.running for server in both].count(False) == 1
+    finally:
+        servers.stop()
+    assert not left.running
 
 
 @pytest.mark.parametrize(

@@ -17,14 +17,14 @@ from tests.support.api_client import Object
 from tests.support.control_plane import ControlPlane
 from tests.support.crds import apply_crds
 from tests.support.helm import Helm
-from tests.support.pods import PodProcess, keys_of
+from tests.support.pods import PodProcess, PodSet, keys_of
 from tests.support.waiting import wait_until
 
 CHART = Path(__file__).parents[2] / "charts" / "tieline"
 RELEASE = "tieline"
 NAMESPACE = "tieline-system"
-OPERATOR = "app.kubernetes.io/component=operator"
-ROUTERS = "app.kubernetes.io/component=router"
+OPERATOR = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=operator"
+ROUTERS = f"app.kubernetes.io/instance={RELEASE},app.kubernetes.io/component=router"
 
 
 class Installation:
@@ -51,9 +51,9 @@ class Installation:
         self.plane = plane
         self.folder = folder
         self.namespace = namespace
-        self.routers: list[PodProcess] = []
+        self.operators = PodSet(plane, namespace, OPERATOR, folder, self._operator_extra)
+        self.fleet = PodSet(plane, namespace, ROUTERS, folder, self._router_extra)
         self._values = dict(values or {})
-        self._operator: PodProcess | None = None
         self._others: list[PodProcess] = []
         self._operator_variables = dict(operator_variables or {})
         self._router_variables = dict(router_variables or {})
@@ -75,17 +75,21 @@ class Installation:
 
     @property
     def operator(self) -> PodProcess:
-        if self._operator is None:
-            raise RuntimeError("Tieline is not installed: call start()")
-        return self._operator
+        [operator] = self.operators.processes
+        return operator
+
+    @property
+    def routers(self) -> list[PodProcess]:
+        """The fleets' routers, in the order of their pods' names."""
+        return self.fleet.processes
 
     # -- life cycle --------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Install CRDs and chart, start the operator, and then, once its CA bundle exists, the routers; all ready."""
         self.install()
-        self.start_operator()
-        self.start_routers()
+        self.operators.sync()
+        self.fleet.sync()
 
     def install(self) -> None:
         """CRDs by kubectl, the release by Helm; returns when kwok runs every pod of it."""
@@ -97,31 +101,12 @@ class Installation:
             stdin=json.dumps(self._values),
         )
 
-    def start_operator(self) -> None:
-        [pod] = self._pods(OPERATOR)
-        operator = PodProcess(self.plane, pod, self.folder, {})
-        operator.extra = {
-            "TIELINE_NAMESPACE": self.namespace,
-            "TIELINE_IDENTITY": operator.name,
-            "TIELINE_SNAPSHOT_HOST": operator.address,
-            "TIELINE_METRICS_HOST": operator.address,
-            "TIELINE_KUBECONFIG": str(operator.service_account_kubeconfig()),
-            **self._operator_variables,
-        }
-        self._operator = operator
-        operator.start()
-
-    def start_routers(self) -> None:
-        self.routers = [self._router(pod, {}) for pod in self._pods(ROUTERS)]
-        for router in self.routers:
-            router.start(ready=False)
-        for router in self.routers:
-            router.wait_ready()
-
     def stop(self) -> None:
         """End all processes; pods and objects stay."""
-        for process in [*self._others, *self.routers, *([self._operator] if self._operator else [])]:
+        for process in self._others:
             process.stop()
+        self.fleet.stop()
+        self.operators.stop()
 
     def uninstall(self) -> None:
         """`helm uninstall`, and the namespace asked to go; CRDs and users' objects stay."""
@@ -135,7 +120,7 @@ class Installation:
 
         Its pod is the chart's but for those two; it trusts the operator's CA, which it could read nowhere there.
         """
-        [like, *_] = self._pods(ROUTERS)
+        [like, *_] = self.fleet.pods()
         spec = {key: value for key, value in like["spec"].items() if key != "nodeName"}
         pod = {
             "apiVersion": "v1",
@@ -149,33 +134,34 @@ class Installation:
         trusted = self.folder / f"{namespace}-{name}-ca.crt"
         bundle = self.plane.admin.get(f"/api/v1/namespaces/{self.namespace}/configmaps/tieline-operator-ca")
         trusted.write_bytes(keys_of(bundle)["ca.crt"])
-        router = self._router(found, {"TIELINE_OPERATOR_CA_FILE": str(trusted)})
+        router = PodProcess(self.plane, found, self.folder, {})
+        router.extra.update(self._router_extra(router), TIELINE_OPERATOR_CA_FILE=str(trusted))
         self._others.append(router)
         return router
 
-    def _router(self, pod: Object, extra: Mapping[str, str]) -> PodProcess:
+    def _operator_extra(self, operator: PodProcess) -> dict[str, str]:
+        return {
+            "TIELINE_SNAPSHOT_HOST": operator.address,
+            "TIELINE_METRICS_HOST": operator.address,
+            "TIELINE_KUBECONFIG": str(operator.service_account_kubeconfig()),
+            **self._operator_variables,
+        }
+
+    def _router_extra(self, router: PodProcess) -> dict[str, str]:
         """There is no cluster DNS here: an address stands for the operator's name, which is verified all the same."""
-        router = PodProcess(self.plane, pod, self.folder, {})
-        router.extra = {
+        return {
             "TIELINE_HOST": router.address,
             "TIELINE_ADMIN_HOST": router.address,
             "TIELINE_OPERATOR_URL": f"https://{self.operator.address}:9443",
             "TIELINE_OPERATOR_SERVER_NAME": f"tieline-operator.{self.namespace}.svc",
-            **extra,
             **self._router_variables,
         }
-        return router
 
     # -- what can be seen --------------------------------------------------------------------------------------------
 
     def logs(self) -> str:
         """All that operator and routers ever logged."""
         return "\n".join(file.read_text(errors="replace") for file in sorted(self.folder.glob("*.log")))
-
-    def _pods(self, selector: str) -> list[Object]:
-        query = {"labelSelector": f"app.kubernetes.io/instance={RELEASE},{selector}"}
-        pods = self.plane.admin.items(f"/api/v1/namespaces/{self.namespace}/pods", query)
-        return sorted((pod for pod in pods if _with_address(pod)), key=lambda pod: str(pod["metadata"]["name"]))
 
 
 def _with_address(pod: Object) -> Object | None:

@@ -10,16 +10,20 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import signal
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from tests.support.api_client import Object
 from tests.support.control_plane import ControlPlane
 from tests.support.processes import ChildProcess
 from tests.support.waiting import wait_until
+
+_REFERENCE = re.compile(r"\$\((\w+)\)")
+"""`$(NAME)` in a command or an argument stands for a variable, as Kubernetes has it."""
 
 SERVICE_ACCOUNT_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -34,12 +38,12 @@ class PodProcess:
         self.name: str = pod["metadata"]["name"]
         self.namespace: str = pod["metadata"]["namespace"]
         self.address: str = pod["status"]["podIP"]
-        self.log = folder / f"{self.name}.log"
+        self.log = folder / f"{self.namespace}.{self.name}.log"
         self.extra = dict(extra)
         self._plane = plane
         self._pod = pod
         self._container: Object = pod["spec"]["containers"][0]
-        self._root: Path = folder / self.name
+        self._root: Path = folder / f"{self.namespace}.{self.name}"
         self._process: ChildProcess | None = None
 
     # -- life cycle --------------------------------------------------------------------------------------------------
@@ -51,10 +55,12 @@ class PodProcess:
         """
         self.refresh()
         program = Path(sys.executable).with_name(self._container["command"][0])
-        words = [*self._container["command"][1:], *self._container.get("args", [])]
-        self._process = ChildProcess(
-            self.name, [program, *words], self.log, cwd=self._root, environment=self.environment()
-        )
+        environment = self.environment()
+        words = [
+            _REFERENCE.sub(lambda found: environment.get(found[1], found[0]), word)
+            for word in [*self._container["command"][1:], *self._container.get("args", [])]
+        ]
+        self._process = ChildProcess(self.name, [program, *words], self.log, cwd=self._root, environment=environment)
         if ready:
             self.wait_ready(seconds)
 
@@ -196,6 +202,59 @@ class PodProcess:
 
     def _moved(self, path: str) -> Path:
         return self._root / path.lstrip("/")
+
+
+class PodSet:
+    """The pods that a label selector finds, each with its process: `sync` follows what Deployments did to them.
+
+    `extra` gives the test's own variables for a pod. Processes are in the order of their pods' names.
+    """
+
+    def __init__(
+        self,
+        plane: ControlPlane,
+        namespace: str,
+        selector: str,
+        folder: Path,
+        extra: Callable[[PodProcess], Mapping[str, str]] = lambda _: {},
+    ) -> None:
+        self.namespace = namespace
+        self.selector = selector
+        self._plane = plane
+        self._folder = folder
+        self._extra = extra
+        self._processes: dict[str, PodProcess] = {}
+
+    @property
+    def processes(self) -> list[PodProcess]:
+        return [self._processes[name] for name in sorted(self._processes)]
+
+    def pods(self) -> list[Object]:
+        """Pods that kwok runs and that nobody has asked to go."""
+        path = f"/api/v1/namespaces/{self.namespace}/pods"
+        pods = self._plane.admin.items(path, {"labelSelector": self.selector})
+        return [pod for pod in pods if pod["status"].get("podIP") and "deletionTimestamp" not in pod["metadata"]]
+
+    def sync(self, with_signal: signal.Signals = signal.SIGTERM) -> list[PodProcess]:
+        """Stop the processes of pods that went, start those of pods that came, wait until these are ready; all."""
+        pods = {pod["metadata"]["name"]: pod for pod in self.pods()}
+        for name in self._processes.keys() - pods.keys():
+            process = self._processes.pop(name)
+            if process.running:
+                process.kill(with_signal)
+        came = sorted(pods.keys() - self._processes.keys())
+        for name in came:
+            process = PodProcess(self._plane, pods[name], self._folder, {})
+            process.extra.update(self._extra(process))
+            self._processes[name] = process
+            process.start(ready=False)
+        for name in came:
+            self._processes[name].wait_ready()
+        return self.processes
+
+    def stop(self) -> None:
+        for process in self._processes.values():
+            process.stop()
 
 
 def move_path(value: str, mounts: list[str], root: Path) -> str:
