@@ -1,6 +1,6 @@
 """Model servers in the test's cluster: a Deployment and its Service, whose pods run as processes at their addresses.
 
-Apply what `deployment` gives, make a `pod_set`, and `sync` it: at first, and whenever kubectl has scaled the Deployment.
+Apply what `deployment` gives, make a `pod_set`, and `sync` it: first of all, and whenever the Deployment was scaled.
 """
 
 from __future__ import annotations
