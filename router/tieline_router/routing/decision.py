@@ -16,7 +16,7 @@ from tieline_api.snapshot import Prices
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.offers import Offer
-from tieline_router.routing.scorers import completion_tokens
+from tieline_router.routing.scorers import completion_tokens, first_shares
 from tieline_router.routing.table import CompiledFallback, CompiledRoute, RoutingTable
 from tieline_router.routing.view import RequestView
 
@@ -84,10 +84,10 @@ class Decision(msgspec.Struct, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """The documented JSON of `/admin/explain` and `tieline explain --output json` (docs/explain.md)."""
         return {
-            "model": self.view.model,
+            "requestedModel": self.view.model,
             "namespace": self.caller.namespace,
             "consumer": self.caller.consumer_key or None,
-            "route": self.route.key if self.route else None,
+            "matchedRoute": self.route.key if self.route else None,
             "request": {
                 "api": self.view.api,
                 "stream": self.view.stream,
@@ -99,29 +99,37 @@ class Decision(msgspec.Struct, frozen=True):
             },
             **self._shortlist_json(self.shortlist),
             "fallbacks": [
-                {"when": sorted(fallback.when), **self._shortlist_json(shortlist)}
-                for fallback, shortlist in zip(self.fallbacks, self.fallback_shortlists, strict=False)
-            ]
-            if self.fallback_shortlists
-            else [{"model": fallback.model, "when": sorted(fallback.when)} for fallback in self.fallbacks],
+                {"model": fallback.model, "when": sorted(fallback.when), **self._fallback_json(place)}
+                for place, fallback in enumerate(self.fallbacks)
+            ],
         }
 
+    def _fallback_json(self, place: int) -> dict[str, Any]:
+        known = self.fallback_shortlists
+        return self._shortlist_json(known[place]) if place < len(known) else {}
+
     def _shortlist_json(self, shortlist: Shortlist) -> dict[str, Any]:
+        shares = first_shares(shortlist.strategy, shortlist.candidates)
         return {
             "model": shortlist.model,
+            "route": shortlist.route or None,
             "strategy": shortlist.strategy or None,
             "refusal": shortlist.refusal.value if shortlist.refusal else None,
             "readmitted": shortlist.readmitted,
             "retryAfterSeconds": shortlist.retry_after,
-            "attempts": [self._candidate_json(c, place) for place, c in enumerate(shortlist.candidates, 1)],
+            "candidates": [
+                self._candidate_json(candidate, place, share)
+                for place, (candidate, share) in enumerate(zip(shortlist.candidates, shares, strict=True), 1)
+            ],
             "excluded": [msgspec.structs.asdict(exclusion) for exclusion in shortlist.exclusions],
         }
 
-    def _candidate_json(self, candidate: Candidate, place: int) -> dict[str, Any]:
+    def _candidate_json(self, candidate: Candidate, place: int, share: float) -> dict[str, Any]:
         offer = candidate.offer
         prices, cost, blended = exact_price(self.view, offer, self.now)
         return {
             "place": place,
+            "firstShare": round(share, 4),
             "pool": offer.pool.key,
             "provider": offer.pool.wire.slug,
             "model": offer.model_name,
@@ -135,7 +143,7 @@ class Decision(msgspec.Struct, frozen=True):
                 "completionPerMillion": _plain(prices.completion),
                 "perRequest": _plain(prices.request),
                 "estimatedCost": _plain(cost),
-                "blendedPerMillion": _plain(blended),
+                "blendedPerMillion": _plain(round(blended, 6)),
             },
         }
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from tieline_router.routing.decision import Candidate
 from tieline_router.routing.endpoint import EndpointState
-from tieline_router.routing.scorers import inverse_square
+from tieline_router.routing.scorers import inverse_square, weight
 
 Draw = Callable[[], float]
 """A source of floats in [0, 1), such as `random.random`."""
@@ -38,7 +38,7 @@ def _without_replacement(candidates: Sequence[Candidate], weights: list[float], 
 
 
 def _balanced(group: Sequence[Candidate], draw: Draw) -> list[Candidate]:
-    return _without_replacement(group, [inverse_square(candidate.price) for candidate in group], draw)
+    return _without_replacement(group, [inverse_square(candidate) for candidate in group], draw)
 
 
 def _price(group: Sequence[Candidate], _draw: Draw) -> list[Candidate]:
@@ -46,7 +46,7 @@ def _price(group: Sequence[Candidate], _draw: Draw) -> list[Candidate]:
 
 
 def _weighted(group: Sequence[Candidate], draw: Draw) -> list[Candidate]:
-    return _without_replacement(group, [float(candidate.weight) for candidate in group], draw)
+    return _without_replacement(group, [weight(candidate) for candidate in group], draw)
 
 
 def _priority(group: Sequence[Candidate], _draw: Draw) -> list[Candidate]:

@@ -1,14 +1,19 @@
 """Scores of a candidate: numbers that pickers compare or draw by. Pure.
 
-There is one so far, the price of this request; a scorer is a function of view, offer and time.
+There is one so far, the price of this request (`PriceNow.blended`), and the weights that draws give to it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final
+
 from tieline_api.prices import DEFAULT_COMPLETION_TOKENS
 
-from tieline_router.routing.offers import Offer
 from tieline_router.routing.view import RequestView
+
+if TYPE_CHECKING:
+    from tieline_router.routing.decision import Candidate
 
 
 def completion_tokens(view: RequestView) -> int:
@@ -16,12 +21,29 @@ def completion_tokens(view: RequestView) -> int:
     return DEFAULT_COMPLETION_TOKENS if view.max_tokens is None else view.max_tokens
 
 
-def request_price(view: RequestView, offer: Offer, now: float) -> float:
-    """USD per million tokens that this request costs at an offer, 0.01 at least; see `PriceNow.blended`."""
-    return offer.price(view.prompt_tokens, now).blended(view.prompt_tokens, completion_tokens(view))
+def inverse_square(candidate: Candidate) -> float:
+    """The weight of a price in the Balanced draw: 1/price² (OpenRouter's load balancing; 1 against 3 USD is 9 : 1). The
+    price has a floor, so nothing is divided by zero."""
+    return 1.0 / (candidate.price * candidate.price)
 
 
-def inverse_square(price: float) -> float:
-    """The weight of a price in the Balanced draw: 1/price² (OpenRouter's load balancing; 1 against 3 USD is 9 : 1).
-    `price` has a floor, so nothing is divided by zero."""
-    return 1.0 / (price * price)
+def weight(candidate: Candidate) -> float:
+    """The weight of a backendRef in the Weighted draw."""
+    return float(candidate.weight)
+
+
+DRAWN_BY: Final[dict[str, Callable[[Candidate], float]]] = {"Balanced": inverse_square, "Weighted": weight}
+"""Strategies that draw, and by which weight; the others sort."""
+
+
+def first_shares(strategy: str, candidates: Sequence[Candidate]) -> list[float]:
+    """How probable it was that each candidate of an ordered shortlist came first: 0 below the first priority."""
+    if not candidates:
+        return []
+    scorer = DRAWN_BY.get(strategy)
+    if scorer is None:
+        return [1.0] + [0.0] * (len(candidates) - 1)
+    first = min(candidate.priority for candidate in candidates)
+    weights = [scorer(candidate) if candidate.priority == first else 0.0 for candidate in candidates]
+    total = sum(weights)
+    return [weight / total for weight in weights]
