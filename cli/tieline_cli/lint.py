@@ -32,6 +32,6 @@ def lint(settings: LintSettings) -> int:
         console.out(problems_json(problems), highlight=False)
     else:
         print_problems(console, problems)
-        counted = f"{len(folder.sources)} objects"
+        counted = f"{len(folder.sources)} object{'' if len(folder.sources) == 1 else 's'}"
         console.print(f"{counted}: {summary(problems) or 'no problems'}", style="bold" if problems else "green")
     return 1 if has_errors(problems) else 0

@@ -151,8 +151,9 @@ class _Reader:
     def __init__(self) -> None:
         self.places: dict[Path, Place] = {}
 
-    def read(self, node: yaml.Node, path: Path, depth: int) -> Any:
-        line = node.start_mark.line + 1
+    def read(self, node: yaml.Node, path: Path, depth: int, line: int | None = None) -> Any:
+        """The value of a node. `line`: where its key stands, which is where people look for it."""
+        line = node.start_mark.line + 1 if line is None else line
         if depth > MAX_DEPTH:
             raise ManifestError(f"nested deeper than {MAX_DEPTH} levels (does an alias name itself?)", line)
         if len(self.places) >= MAX_NODES:
@@ -185,7 +186,7 @@ class _Reader:
             key = _key(key_node)
             if key in result:
                 raise ManifestError(f"the key {key!r} stands twice in one mapping: remove one of them", line)
-            result[key] = self.read(value_node, (*path, key), depth + 1)
+            result[key] = self.read(value_node, (*path, key), depth + 1, line)
         for source in merged:
             for key, value in self._merge(source, path, depth).items():
                 result.setdefault(key, value)

@@ -9,8 +9,10 @@ def dev(*arguments: str) -> DevSettings:
 
 @pytest.mark.parametrize(
     ("host", "loopback"),
-    [("127.0.0.1", True), ("127.9.9.9", True), ("localhost", True), ("::1", True), ("[::1]", True)]
-    + [("0.0.0.0", False), ("::", False), ("10.0.0.1", False), ("localhost.example", False), ("127.evil", False)],
+    [
+        *((host, True) for host in ("127.0.0.1", "127.9.9.9", "localhost", "::1", "[::1]")),
+        *((host, False) for host in ("0.0.0.0", "::", "10.0.0.1", "localhost.example", "127.evil")),
+    ],
 )
 def test_only_what_cannot_be_reached_from_outside_counts_as_loopback(host: str, loopback: bool) -> None:
     assert is_loopback(host) is loopback
