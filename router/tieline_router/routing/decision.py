@@ -84,10 +84,10 @@ class Decision(msgspec.Struct, frozen=True):
     def to_json(self) -> dict[str, Any]:
         """The documented JSON of `/admin/explain` and `tieline explain --output json` (docs/explain.md)."""
         return {
-            "requestedModel": self.view.model,
+            "model": self.view.model,
             "namespace": self.caller.namespace,
             "consumer": self.caller.consumer_key or None,
-            "matchedRoute": self.route.key if self.route else None,
+            "route": self.route.key if self.route else None,
             "request": {
                 "api": self.view.api,
                 "stream": self.view.stream,
@@ -117,7 +117,7 @@ class Decision(msgspec.Struct, frozen=True):
             "refusal": shortlist.refusal.value if shortlist.refusal else None,
             "readmitted": shortlist.readmitted,
             "retryAfterSeconds": shortlist.retry_after,
-            "candidates": [
+            "attempts": [
                 self._candidate_json(candidate, place, share)
                 for place, (candidate, share) in enumerate(zip(shortlist.candidates, shares, strict=True), 1)
             ],

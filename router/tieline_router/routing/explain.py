@@ -1,4 +1,4 @@
-"""A decision as rows for a table: words only, no colours and no widths. Called by the command line and the logs' reader.
+"""A decision as rows for a table: words only, no colours and no widths. Called by the command line.
 
 The same facts as `Decision.to_json`, in the order in which a person asks: who is tried first, at which price, and why
 the others are not.

@@ -27,8 +27,8 @@ def _without_replacement(candidates: Sequence[Candidate], weights: list[float], 
     while len(left) > 1:
         point = draw() * sum(weights)
         chosen = len(left) - 1  # where rounding leaves the point beyond the last weight
-        for index, weight in enumerate(weights):
-            point -= weight
+        for index, share in enumerate(weights):
+            point -= share
             if point < 0:
                 chosen = index
                 break
