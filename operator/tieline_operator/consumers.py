@@ -30,6 +30,10 @@ class ConsumerKeys:
     found: tuple[snapshot.ConsumerKey, ...]
     resolved_refs: Finding
 
+    @property
+    def hashes(self) -> tuple[str, ...]:
+        return tuple(item.sha256 for item in self.found)
+
 
 def secret_keys(consumer: Consumer) -> Iterator[Key]:
     """Secrets that the consumer refers to."""

@@ -1,41 +1,83 @@
 """Remembers results by their inputs, so that an edit costs what it changes. Pure; called by `evaluate`.
 
-Inputs are compared like any Python values: identical objects at once, others by value. Nothing is ever wrong because it
-was remembered; a result is taken over only when all inputs are equal, and results depend on nothing else.
+Three steps: which source objects differ (`differing`), which results may depend on them (`readers`), and which of those
+really change (`update`, which compares inputs by value). A result that is taken over is the very same object, so the
+next stage sees at a glance that nothing happened to it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tieline_api.names import Key
 
+Name = TypeVar("Name", bound=Hashable)
 Value = TypeVar("Value")
 
 
-@dataclass(slots=True)
-class Table(Generic[Value]):
-    """Results of one kind by key. `inputs[key]` are those that `values[key]` was computed from."""
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What one result follows from."""
 
-    inputs: dict[Key, tuple[object, ...]] = field(default_factory=dict)
+    values: tuple[object, ...]
+    """Compared by value: equal values, equal result."""
+    reads: frozenset[Hashable] = frozenset()
+    """Names of everything outside the object itself that `values` was taken from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table(Generic[Value]):
+    """Results of one kind by key, with their inputs."""
+
     values: dict[Key, Value] = field(default_factory=dict)
+    inputs: dict[Key, Inputs] = field(default_factory=dict)
+
+
+def differing(before: Mapping[Name, object], after: Mapping[Name, object]) -> set[Name]:
+    """Names that were added or removed, or stand for another value. Identical objects are not looked into."""
+    changed = before.keys() - after.keys()
+    for name, value in after.items():
+        old = before.get(name)
+        if old is not value and old != value:
+            changed.add(name)
+    return changed
+
+
+def readers(table: Table[Value], changed: AbstractSet[Any]) -> set[Key]:
+    """Keys of results that read any of the changed things."""
+    if not changed:
+        return set()
+    return {key for key, inputs in table.inputs.items() if not inputs.reads.isdisjoint(changed)}
 
 
 def update(
     before: Table[Value],
-    inputs: Mapping[Key, tuple[object, ...]],
+    suspects: Iterable[Key],
+    inputs_of: Callable[[Key], Inputs | None],
     compute: Callable[[Key], Value],
-) -> Table[Value]:
-    """Results for exactly the keys of `inputs`, computed where the inputs differ from before. The very same table when
-    nothing differs, so that what depends on the whole of it sees that at a glance."""
-    values: dict[Key, Value] = {}
-    changed = len(before.values) != len(inputs)
-    for key, given in inputs.items():
-        if key in before.values and before.inputs[key] == given:
-            values[key] = before.values[key]
-        else:
-            values[key] = compute(key)
-            changed = True
-    return Table(dict(inputs), values) if changed else before
+) -> tuple[Table[Value], set[Key]]:
+    """The table after a change, and the keys whose result is another one (added, removed, changed).
+
+    `suspects` are the only keys that are looked at; `inputs_of` answers None for what has no result (any more). The
+    very same table comes back when nothing changes.
+    """
+    values, inputs = dict(before.values), dict(before.inputs)
+    changed: set[Key] = set()
+    for key in suspects:
+        given = inputs_of(key)
+        if given is None:
+            if values.pop(key, None) is not None:
+                changed.add(key)
+            inputs.pop(key, None)
+        elif key not in inputs or inputs[key] != given:
+            inputs[key] = given
+            result = compute(key)
+            if key not in values or values[key] != result:
+                values[key] = result
+                changed.add(key)
+    if not changed and inputs == before.inputs:
+        return before, changed
+    return Table(values, inputs), changed

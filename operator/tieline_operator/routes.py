@@ -5,9 +5,10 @@ Called by `evaluate`. A backend that does not resolve is named in ResolvedRefs; 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, Self
 
 from tieline_api import snapshot
 from tieline_api.conditions import Reason
@@ -32,6 +33,46 @@ _BUILT: Final[dict[str, Literal["Balanced", "Price", "Weighted", "Priority"]]] =
 
 
 @dataclass(frozen=True, slots=True)
+class LocalPools:
+    """Pools of one namespace that let its routes use them."""
+
+    pools: Mapping[Key, PoolVerdict]
+    """In order of key."""
+    offering: Mapping[str, tuple[Key, ...]]
+    """Pools by the name of a model that they offer."""
+    names: tuple[str, ...]
+    """Names of all models, in order, so that those with a prefix stand together."""
+
+    @classmethod
+    def of(cls, namespace: str, view: NamespaceView | None, verdicts: Mapping[Key, PoolVerdict]) -> Self:
+        """`verdicts`: those of the namespace's pools."""
+        pools = {
+            pool: verdicts[pool]
+            for pool in sorted(verdicts)
+            if permits(verdicts[pool].allowed, namespace, namespace, view)
+        }
+        offering: dict[str, list[Key]] = {}
+        for pool, verdict in pools.items():
+            for name in verdict.served:
+                offering.setdefault(name, []).append(pool)
+        return cls(pools, {name: tuple(keys) for name, keys in offering.items()}, tuple(sorted(offering)))
+
+    def that_offer(self, pattern: str) -> Iterator[Key]:
+        """Pools that offer a model which is, or matches, the pattern."""
+        if not pattern.endswith("*"):
+            yield from self.offering.get(pattern, ())
+            return
+        prefix = pattern[:-1]
+        for name in self.names[bisect_left(self.names, prefix) :]:
+            if not name.startswith(prefix):
+                return
+            yield from self.offering[name]
+
+
+NO_POOLS: Final = LocalPools({}, {}, ())
+
+
+@dataclass(frozen=True, slots=True)
 class Surroundings:
     """All that a route's verdict depends on besides the route. Equal surroundings, equal verdict."""
 
@@ -42,8 +83,8 @@ class Surroundings:
     """Names that the route claims and another one holds."""
     named: Mapping[Key, PoolVerdict | None]
     """The pools that its backendRefs name; None: there is no such pool."""
-    local: Mapping[Key, PoolVerdict]
-    """All pools of its namespace, in order of key; empty for a route that names its pools and has no fallbacks."""
+    local: LocalPools
+    """Those of its namespace; none for a route that names its pools and has no fallbacks."""
     answered: frozenset[str]
     """Those of its fallback models that a route of the namespace and class answers."""
 
@@ -64,9 +105,11 @@ def matches(pattern: str, name: str) -> bool:
     return name.startswith(pattern[:-1]) if pattern.endswith("*") else name == pattern
 
 
-def is_answered(model: str, held: Mapping[str, Key], asker: Key) -> bool:
-    """Whether another route than the asker answers a model. `held`: the names of its fleet with their routes."""
-    return any(owner != asker and matches(pattern, model) for pattern, owner in held.items())
+def patterns_of(name: str) -> Iterator[str]:
+    """Every name and glob that matches a model name."""
+    yield name
+    for end in range(len(name) + 1):
+        yield f"{name[:end]}*"
 
 
 def evaluate_route(route: ModelRoute, around: Surroundings) -> RouteVerdict:
@@ -79,7 +122,7 @@ def evaluate_route(route: ModelRoute, around: Surroundings) -> RouteVerdict:
         backends = tuple(_backend(route, reference, around) for reference in route.spec.backend_refs)
         problems = [backend.problem for backend in backends if backend.problem is not None]
     problems += _unserved(route, held, backends, around)
-    fallbacks = tuple(_fallback(route, item.model, around) for item in route.spec.fallbacks)
+    fallbacks = tuple(_fallback(item.model, around) for item in route.spec.fallbacks)
     problems += [fallback for fallback in fallbacks if isinstance(fallback, Finding)]
     verdict = Verdict(accepted, joined(problems, RESOLVED), fields(route, Support.IGNORED))
     wire = None
@@ -159,29 +202,16 @@ def _refusal(route: ModelRoute, reference: BackendRef, owner: str, around: Surro
     return Finding("False", Reason.MODEL_NOT_SERVED, message)
 
 
-def _permitted(route: ModelRoute, around: Surroundings) -> dict[Key, PoolVerdict]:
-    """Pools of the route's namespace that let it use them, in order of key."""
-    return {
-        pool_key: pool
-        for pool_key, pool in around.local.items()
-        if permits(pool.allowed, route.namespace, route.namespace, around.namespace)
-    }
-
-
 def _any_pool(route: ModelRoute, around: Surroundings) -> tuple[tuple[BackendVerdict, ...], list[Finding]]:
     """Every permitted pool of the namespace that offers a model of the route. Pools that offer none are no problem."""
-    permitted = _permitted(route, around)
-    if not permitted:
+    if not around.local.pools:
         message = (
             f"spec.backendRefs: is left out, and namespace {route.namespace} has no ProviderPool that permits the "
             f"route: create one"
         )
         return (), [Finding("False", Reason.NO_POOLS, message)]
-    backends = tuple(
-        BackendVerdict(pool_key, None, 0, 1, _unusable(pool_key, pool))
-        for pool_key, pool in permitted.items()
-        if any(matches(pattern, name) for pattern in route.spec.models for name in pool.served)
-    )
+    offering = sorted({key for pattern in route.spec.models for key in around.local.that_offer(pattern)})
+    backends = tuple(BackendVerdict(key, None, 0, 1, _unusable(key, around.local.pools[key])) for key in offering)
     return backends, [backend.problem for backend in backends if backend.problem is not None]
 
 
@@ -190,7 +220,7 @@ def _unserved(
 ) -> list[Finding]:
     """Names of the route that no backend answers. Silent when a backend that might answer has a problem of its own."""
     if any(backend.problem is not None for backend in backends) or (
-        route.spec.backend_refs is None and not around.local
+        route.spec.backend_refs is None and not around.local.pools
     ):
         return []
     findings = []
@@ -205,20 +235,20 @@ def _unserved(
 
 
 def _answers(backend: BackendVerdict, pattern: str, around: Surroundings) -> bool:
-    pool = around.named.get(backend.pool) or around.local.get(backend.pool)
+    pool = around.named.get(backend.pool) or around.local.pools.get(backend.pool)
     if backend.model is not None or pool is None:
         return backend.model is not None
     return any(matches(pattern, name) for name in pool.served)
 
 
-def _fallback(route: ModelRoute, model: str, around: Surroundings) -> tuple[snapshot.Backend, ...] | Finding:
+def _fallback(model: str, around: Surroundings) -> tuple[snapshot.Backend, ...] | Finding:
     """Pools that answer a fallback model which no route answers; none when a route does, whose backends then count."""
     if model in around.answered:
         return ()
     found = tuple(
         snapshot.Backend(pool=pool_key, model=model)
-        for pool_key, pool in _permitted(route, around).items()
-        if model in pool.served and pool.wire is not None
+        for pool_key in around.local.offering.get(model, ())
+        if around.local.pools[pool_key].wire is not None
     )
     if found:
         return found

@@ -34,13 +34,37 @@ class Claimant:
         return cls(created.timestamp() if created is not None else 0.0, key)
 
 
-def winners(claims: Iterable[tuple[Claimant, Iterable[Claimed]]]) -> dict[Claimed, Key]:
-    """Who holds each claimed name."""
-    held: dict[Claimed, Key] = {}
-    for claimant, names in sorted(claims, key=lambda claim: claim[0]):
-        for name in names:
-            held.setdefault(name, claimant.key)
-    return held
+Claims = Mapping[Claimed, tuple[Claimant, ...]]
+"""Who claims each name, the holder first."""
+
+
+def reclaim(
+    claims: Claims[Claimed], changes: Iterable[tuple[Key, Claimant | None, Iterable[Claimed], Iterable[Claimed]]]
+) -> tuple[Claims[Claimed], set[Claimed]]:
+    """Claims after some objects changed, and the names that changed their holder.
+
+    Each change is (key, claimant now or None when it is gone, names that it claimed before, names that it claims now).
+    """
+    after = dict(claims)
+    touched: set[Claimed] = set()
+    for key, claimant, before, now in changes:
+        for name in before:
+            after[name] = tuple(other for other in after.get(name, ()) if other.key != key)
+            touched.add(name)
+        for name in now if claimant is not None else ():
+            others = (other for other in after.get(name, ()) if other.key != key)
+            after[name] = tuple(sorted((*others, claimant))) if claimant is not None else ()
+            touched.add(name)
+    for name in touched:
+        if not after[name]:
+            del after[name]
+    return after, {name for name in touched if holder(claims, name) != holder(after, name)}
+
+
+def holder(claims: Claims[Claimed], name: Claimed) -> Key | None:
+    """Who holds a name: the oldest claimant; None when nobody claims it."""
+    claimants = claims.get(name)
+    return claimants[0].key if claimants else None
 
 
 def selects(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
