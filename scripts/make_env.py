@@ -3,8 +3,6 @@
 Standard library only, and written so that an older Python gets as far as the message that it is too old.
 """
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 import sys

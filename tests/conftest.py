@@ -1,11 +1,22 @@
 """What every floor needs: each test is marked with its floor, which is the folder that it stands in."""
 
+import os
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 TESTS = Path(__file__).parent
 FLOORS = ("integration", "cluster", "charts", "docs")
+
+# A busy machine is no failure, so no deadline; in CI the same examples every time, elsewhere new ones.
+hypothesis.settings.register_profile(
+    "tieline",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.load_profile("tieline")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
