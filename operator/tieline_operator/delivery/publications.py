@@ -1,8 +1,8 @@
 """What is in force for one scope and router class, as frames ready to be sent. Pure; time and revisions are arguments.
 
-A frame is made only when its content changed. Order on the wire: secrets, endpoints, config, so that a route never
-arrives before what it needs; and what a new config no longer names stays in the other frames for a while, so that a
-route never outlives what it needs.
+A frame is made only when its content changed. Order on the wire: secrets, endpoints, config, overlay, so that a route
+never arrives before what it needs; and what a new config no longer names stays in the other frames for a while, so that
+a route never outlives what it needs.
 """
 
 from __future__ import annotations
@@ -19,18 +19,22 @@ from tieline_api.snapshot import (
     EndpointsFrame,
     FrameKind,
     Hello,
+    OverlayFrame,
     PoolEndpoints,
     Revision,
     Route,
     SecretsFrame,
     SecretValue,
+    Verdict,
     content_hash,
     encode,
 )
 
+from tieline_operator.compile import Compiled
+
 LINGER_SECONDS: Final = 10.0
 """How long endpoints and secrets that no pool names any more stay in their frames."""
-ORDER: Final[tuple[FrameKind, ...]] = ("secrets", "endpoints", "config", "heartbeat")
+ORDER: Final[tuple[FrameKind, ...]] = ("secrets", "endpoints", "config", "overlay", "heartbeat")
 
 V = TypeVar("V")
 
@@ -87,6 +91,7 @@ class Publication:
         self._routes: dict[Key, Route] = {}
         self._endpoints: _Lingering[PoolEndpoints] = _Lingering()
         self._secrets: _Lingering[SecretValue] = _Lingering()
+        self._overlay: Mapping[str, Verdict] = {}
 
     @property
     def endpoints(self) -> Mapping[str, PoolEndpoints]:
@@ -97,31 +102,26 @@ class Publication:
         ends = [*self._endpoints.until.values(), *self._secrets.until.values()]
         return min(ends, default=None)
 
-    def update(
-        self,
-        config: Config,
-        endpoints: Mapping[str, PoolEndpoints],
-        secrets: Mapping[str, SecretValue],
-        next_revision: Callable[[], Revision],
-        now: float,
-    ) -> list[Published]:
+    def update(self, compiled: Compiled, next_revision: Callable[[], Revision], now: float) -> list[Published]:
         """Takes what was compiled; returns the frames that are new, in the order in which they must be sent.
 
-        `next_revision` is called once per new frame. The first call publishes all three, however empty.
+        `next_revision` is called once per new frame. The first call publishes all four, however empty.
         """
         fresh: list[Published] = []
-        if self._secrets.merge(secrets, now) or "secrets" not in self.frames:
+        if self._secrets.merge(compiled.secrets, now) or "secrets" not in self.frames:
             revision = next_revision()
-            frame = SecretsFrame(schema=SCHEMA, revision=revision, values=self._secrets.content)
-            fresh.append(Published("secrets", encode(frame), revision))
-        if self._endpoints.merge(endpoints, now) or "endpoints" not in self.frames:
+            values = SecretsFrame(schema=SCHEMA, revision=revision, values=self._secrets.content)
+            fresh.append(Published("secrets", encode(values), revision))
+        if self._endpoints.merge(compiled.endpoints, now) or "endpoints" not in self.frames:
             revision = next_revision()
             addresses = EndpointsFrame(schema=SCHEMA, revision=revision, pools=self._endpoints.content)
             fresh.append(Published("endpoints", encode(addresses), revision))
-        known = self.frames.get("config")
-        digest = content_hash(config)
-        if known is None or known.content_hash != digest:
-            fresh.append(self._config_frame(config, digest, next_revision()))
+        if compiled.config != self.config or "config" not in self.frames:
+            fresh.append(self._config_frame(compiled.config, next_revision()))
+        if self._overlay != compiled.overlay or "overlay" not in self.frames:
+            self._overlay, revision = compiled.overlay, next_revision()
+            verdicts = OverlayFrame(schema=SCHEMA, revision=revision, pools=compiled.overlay)
+            fresh.append(Published("overlay", encode(verdicts), revision))
         self.frames.update({published.kind: published for published in fresh})
         return fresh
 
@@ -129,7 +129,8 @@ class Publication:
         """The frames that a router lacks which has just said what it holds, in the order in which they are sent."""
         return [frame for kind in ORDER if (frame := self.frames.get(kind)) is not None and not _held(frame, hello)]
 
-    def _config_frame(self, config: Config, digest: str, revision: Revision) -> Published:
+    def _config_frame(self, config: Config, revision: Revision) -> Published:
+        digest = content_hash(config)
         routes = {Key(route.key): route for route in config.routes}
         self.introduced = {
             key: self.introduced[key] if self._routes.get(key) == route else revision.counter

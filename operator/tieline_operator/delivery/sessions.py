@@ -7,7 +7,7 @@ per kind, the newest, so a slow router costs no memory and never holds up anothe
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -64,27 +64,16 @@ class RouterState:
     """Why a frame was refused, by its kind, until one of that kind is accepted."""
 
 
-@dataclass(frozen=True)
-class Progress:
-    """How far the routers of a target are with one config frame (or any newer one)."""
-
-    acked: int
-    expected: int
-    waiting: tuple[str, ...] = ()
-    """Expected routers that have not acknowledged it."""
-    rejected: Mapping[str, str] = field(default_factory=dict)
-    """By router: which frame it refused, and why."""
-
-
 class Hub:
     """All sessions, publications and acknowledgements.
 
     Args:
         wanted: called with a target for which a router came and nothing has been compiled yet.
-        acked: called with a target when an acknowledgement changed what is known of it.
+        acked: called with (target, low, high) when it became known that the config frames with low < counter <= high
+            are in force at one more router, or (high None) when a router refused a frame or no longer does.
     """
 
-    def __init__(self, wanted: Callable[[Target], None], acked: Callable[[Target], None]) -> None:
+    def __init__(self, wanted: Callable[[Target], None], acked: Callable[[Target, int, int | None], None]) -> None:
         self.publications: dict[Target, Publication] = {}
         self.term: tuple[str, int] = ("", 0)
         """Installation and epoch in which frames are published; acknowledgements of others do not count."""
@@ -158,34 +147,30 @@ class Hub:
             changed = state.rejected.get(kind) != reason
             state.rejected[kind] = reason
             if changed:
-                self._acked(session.target)
+                self._acked(session.target, 0, None)
             return
         if state.rejected.pop(kind, None) is not None:
-            self._acked(session.target)
+            self._acked(session.target, 0, None)
         if kind == "config":
             self._advance(session.target, session.pod, ack.revision.counter)
 
-    def progress(self, target: Target, counter: int, expected: Collection[str] | int) -> Progress:
-        """How many of the expected routers have the config frame `counter` or a newer one in force.
+    def pods(self, target: Target) -> tuple[str, ...]:
+        """Connected routers, by name."""
+        return tuple(sorted(pod for owner, pod in self._sessions if owner == target))
 
-        `expected` names the pods (ready addresses of the fleet's Service), or says how many when nothing names them;
-        then the connected routers count.
-        """
+    def acked(self, target: Target, counter: int) -> frozenset[str]:
+        """Routers that have the config frame `counter` or a newer one in force, connected or not."""
         states = self._states.get(target, {})
-        if isinstance(expected, int):
-            names = sorted(pod for owner, pod in self._sessions if owner == target)
-            wanted = expected
-        else:
-            names = sorted(expected)
-            wanted = len(names)
-        acked = [pod for pod in names if pod in states and states[pod].acked >= counter]
-        rejected = {
-            pod: "; ".join(states[pod].rejected[kind] for kind in ORDER if kind in states[pod].rejected)
-            for pod in names
-            if pod in states and states[pod].rejected
+        return frozenset(pod for pod, state in states.items() if state.acked >= counter)
+
+    def rejected(self, target: Target) -> dict[str, str]:
+        """Routers that refused a frame and have not accepted one of its kind since: which, and why."""
+        states = self._states.get(target, {})
+        return {
+            pod: "; ".join(state.rejected[kind] for kind in ORDER if kind in state.rejected)
+            for pod, state in states.items()
+            if state.rejected
         }
-        waiting = tuple(pod for pod in names if pod not in acked)
-        return Progress(min(len(acked), wanted), wanted, waiting, rejected)
 
     def known(self, target: Target, pod: str) -> bool:
         """Whether the router has answered in this term to any config frame, or holds the newest one anyway."""
@@ -214,8 +199,8 @@ class Hub:
     def _advance(self, target: Target, pod: str, counter: int) -> None:
         state = self._state(target, pod)
         if counter > state.acked:
-            state.acked = counter
-            self._acked(target)
+            before, state.acked = state.acked, counter
+            self._acked(target, before, counter)
 
     def _state(self, target: Target, pod: str) -> RouterState:
         states = self._states.setdefault(target, {})

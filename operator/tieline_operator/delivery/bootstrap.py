@@ -1,0 +1,139 @@
+"""The bootstrap copy: configuration and endpoints of a gateway fleet in a ConfigMap, for routers that start without us.
+
+No secret value stands in it. Written seldom (`--bootstrap-seconds`) and only when its content changed; a revision alone
+is no change, so a restart writes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from tieline_api.names import BOOTSTRAP_CONFIG_MAP_PREFIX, BOOTSTRAP_KEY, FIELD_MANAGER, LABEL_ROUTER_CLASS
+from tieline_api.snapshot import ConfigFrame, EndpointsFrame, UnreadableFrame, decode_frame
+
+from tieline_operator.cluster import Cluster
+from tieline_operator.delivery.keeper import write_config_map
+from tieline_operator.delivery.publications import Publication
+from tieline_operator.errors import ApiError, Unavailable
+from tieline_operator.resources import CONFIG_MAPS, Body
+
+logger = logging.getLogger(__name__)
+
+MAX_BYTES: Final = 900 * 1024
+"""A ConfigMap holds one mebibyte."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """What a bootstrap ConfigMap says, apart from revisions."""
+
+    content_hash: str
+    endpoints: bytes
+
+
+def pack(publication: Publication) -> bytes:
+    """The two frames as gzipped JSON lines; equal frames give equal bytes."""
+    lines = b"\n".join(publication.frames[kind].data for kind in ("config", "endpoints"))
+    return gzip.compress(lines + b"\n", mtime=0)
+
+
+def unpack(packed: bytes) -> Copy | None:
+    """What a packed copy says; None when it cannot be read."""
+    try:
+        frames = [decode_frame(line) for line in gzip.decompress(packed).splitlines() if line]
+    except (OSError, EOFError, UnreadableFrame):
+        return None
+    digest = next((frame.content_hash for frame in frames if isinstance(frame, ConfigFrame)), "")
+    pools = next((frame.pools for frame in frames if isinstance(frame, EndpointsFrame)), {})
+    return Copy(digest, repr(sorted(pools.items())).encode())
+
+
+class Bootstrap:
+    """Writes the copies. `counted` is called with written, unchanged, too_large or failed."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        namespace: str,
+        seconds: float,
+        leading: Callable[[], bool],
+        counted: Callable[[str], None],
+    ) -> None:
+        self._cluster = cluster
+        self._namespace = namespace
+        self._seconds = seconds
+        self._leading = leading
+        self._counted = counted
+        self._waiting: dict[str, Publication] = {}
+        self._written: dict[str, Copy] = {}
+        self._too_large: set[str] = set()
+        self._wake = asyncio.Event()
+
+    def offer(self, publication: Publication) -> None:
+        """The frames of a gateway fleet changed."""
+        self._waiting[publication.target.router_class] = publication
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Writes until it is cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for router_class in sorted(self._waiting):
+                publication = self._waiting.pop(router_class)
+                try:
+                    await self._write(router_class, publication)
+                except (ApiError, Unavailable) as error:
+                    self._counted("failed")
+                    logger.debug("bootstrap copy of class %s not written: %s", router_class, error)
+                    self._waiting.setdefault(router_class, publication)
+                    self._wake.set()
+            await asyncio.sleep(max(self._seconds, 1.0))
+
+    async def _write(self, router_class: str, publication: Publication) -> None:
+        if not self._leading():
+            raise Unavailable("the Lease is not renewed")
+        packed = pack(publication)
+        copy = unpack(packed)
+        assert copy is not None  # noqa: S101 - it was packed a line above
+        name = BOOTSTRAP_CONFIG_MAP_PREFIX + router_class
+        if router_class not in self._written:
+            known = await self._known(name)
+            if known is not None:
+                self._written[router_class] = known
+        if self._written.get(router_class) == copy:
+            self._counted("unchanged")
+            return
+        if len(packed) > MAX_BYTES:
+            self._counted("too_large")
+            if router_class not in self._too_large:
+                self._too_large.add(router_class)
+                logger.warning(
+                    "the bootstrap copy of class %s has %d KiB, a ConfigMap holds %d: it is not written; routers start "
+                    "from the stream or their last-known-good file",
+                    *(router_class, len(packed) // 1024, MAX_BYTES // 1024),
+                )
+            return
+        self._too_large.discard(router_class)
+        labels = {"app.kubernetes.io/managed-by": FIELD_MANAGER, LABEL_ROUTER_CLASS: router_class}
+        body: Body = {
+            "metadata": {"name": name, "namespace": self._namespace, "labels": labels},
+            "binaryData": {BOOTSTRAP_KEY: base64.b64encode(packed).decode()},
+        }
+        await write_config_map(self._cluster, body)
+        self._written[router_class] = copy
+        self._counted("written")
+
+    async def _known(self, name: str) -> Copy | None:
+        found = await self._cluster.get(CONFIG_MAPS, self._namespace, name)
+        try:
+            packed = base64.b64decode(((found or {}).get("binaryData") or {}).get(BOOTSTRAP_KEY, ""))
+        except ValueError:
+            return None
+        return unpack(packed) if packed else None
