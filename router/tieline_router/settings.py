@@ -35,6 +35,8 @@ class RouterSettings(CommandLine):
     """Namespace whose routes anonymous callers use when --auth is Optional."""
     max_body_bytes: int = Field(default=32 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
     """Longest request body, in bytes after decompression; longer ones get 413."""
+    body_seconds: float = Field(default=60.0, gt=0)
+    """Longest time that a request's body may take to arrive; slower ones get 408."""
     keepalive_timeout: float = Field(default=75.0, gt=0)
     """Seconds that an idle client connection is kept; must exceed that of a load balancer in front."""
     backlog: int = Field(default=2048, ge=1)

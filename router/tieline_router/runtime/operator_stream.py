@@ -31,7 +31,8 @@ from tieline_api.snapshot import (
 )
 
 from tieline_router.runtime.clock import Clock
-from tieline_router.runtime.snapshots import Refused, SnapshotStore, frame_kind
+from tieline_router.runtime.snapshots import KINDS, Refused, SnapshotStore, apply_counted, frame_kind
+from tieline_router.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +66,7 @@ class OperatorStream:
         address: OperatorAddress,
         store: SnapshotStore,
         clock: Clock,
+        metrics: Metrics,
         *,
         router_class: str,
         max_delay: float,
@@ -73,6 +75,7 @@ class OperatorStream:
         self._address = address
         self._store = store
         self._clock = clock
+        self._metrics = metrics
         self._router_class = router_class
         self._max_delay = max_delay
         self._draw = draw
@@ -150,6 +153,7 @@ class OperatorStream:
                 frame = await asyncio.to_thread(decode_frame, data)
         except UnreadableFrame as error:
             logger.error("a frame from the operator was refused: %s", error)
+            self._metrics.frame(error.kind if error.kind in KINDS else "unknown", "refused")
             await self._send(socket, Ack(kind=error.kind, revision=error.revision or NO_REVISION, error=str(error)))
             return
         self._note_recovery()
@@ -159,7 +163,7 @@ class OperatorStream:
 
     async def _apply(self, frame: Frame) -> str:
         try:
-            taken = await self._store.apply(frame)
+            taken = await apply_counted(self._store, self._metrics, frame)
         except Refused as error:
             logger.error("a %s frame from the operator was refused: %s", frame_kind(frame), error)
             return str(error)

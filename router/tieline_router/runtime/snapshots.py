@@ -26,7 +26,9 @@ from tieline_router.routing.live import LiveTable
 from tieline_router.routing.table import ContradictoryConfig, RoutingTable, compile_table
 from tieline_router.runtime.clock import Clock
 from tieline_router.runtime.targets import Targets, TlsContexts
+from tieline_router.telemetry.metrics import Metrics
 
+KINDS: Final = frozenset({"config", "endpoints", "overlay", "secrets", "heartbeat"})
 INLINE_OBJECTS: Final = 64
 """Configurations with at most so many objects are compiled on the event loop (about a millisecond); larger ones in a
 thread."""
@@ -170,6 +172,18 @@ def _is_new(revision: Revision, held: ConfigFrame | EndpointsFrame | OverlayFram
     if not revision.newer_than(held.revision):
         raise Refused(f"revision {revision} is older than {held.revision}, which is in force")
     return True
+
+
+async def apply_counted(store: SnapshotStore, metrics: Metrics, frame: Frame) -> bool:
+    """`SnapshotStore.apply`, counted in the metrics."""
+    kind = frame_kind(frame)
+    try:
+        taken = await store.apply(frame)
+    except Refused:
+        metrics.frame(kind, "refused")
+        raise
+    metrics.frame(kind, "applied" if taken else "unchanged")
+    return taken
 
 
 def frame_kind(frame: Frame) -> str:

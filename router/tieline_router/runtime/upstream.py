@@ -98,13 +98,13 @@ class UpstreamClient:
         await self._public.close()
 
     @asynccontextmanager
-    async def post(self, target: Target, body: bytes, connect_timeout: float) -> AsyncIterator[Answer]:
+    async def post(self, target: Target, body: bytes, connect_timeout: float | None) -> AsyncIterator[Answer]:
         """Sends `body` and waits for the headers of the answer; leaving the context cuts what is unread.
 
         Args:
             target: where to, with which headers.
             body: JSON.
-            connect_timeout: seconds for name, connection and TLS together; 0 = no limit.
+            connect_timeout: seconds for name, connection and TLS together; None = no limit.
 
         Raises:
             UpstreamFailure: no headers came, for a reason that its class names.
@@ -115,10 +115,9 @@ class UpstreamClient:
         finally:
             answer.close()
 
-    async def _post(self, target: Target, body: bytes, connect_timeout: float) -> Answer:
+    async def _post(self, target: Target, body: bytes, connect_timeout: float | None) -> Answer:
         session = self._session_for(target)
-        limit = connect_timeout or None
-        timeout = aiohttp.ClientTimeout(total=None, connect=limit, sock_connect=limit)
+        timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout)
         for last in (False, True):
             trace = SimpleNamespace(reused=False)
             try:

@@ -1,7 +1,7 @@
 """Errors as each contract wants them: OpenAI's under `/v1`, OpenRouter's under `/api/v1`. Pure.
 
-The two differ in what breaks official clients: OpenAI's `code` is a string, OpenRouter's must be an integer. In a stream
-whose headers are sent, an error is one more full chunk, because a bare error object breaks OpenRouter's clients.
+The two differ in what breaks official clients: OpenAI's `code` is a string, OpenRouter's must be an integer. In a
+stream whose headers are sent, an error is one more full chunk, because a bare error object breaks OpenRouter's clients.
 """
 
 from __future__ import annotations
@@ -34,8 +34,9 @@ class Problem(NamedTuple):
 def error_object(problem: Problem, tree: PathTree) -> dict[str, Any]:
     """The value of the `error` key."""
     row = ERRORS[problem.error]
+    availability = {} if problem.availability is None else {"availability": dict(problem.availability)}
     if tree == "openai":
-        return {"message": problem.message, "type": row.type, "param": problem.param, "code": row.code}
+        return {"message": problem.message, "type": row.type, "param": problem.param, "code": row.code} | availability
     metadata: dict[str, Any] = {"error_type": row.code}
     if problem.param is not None:
         metadata["param"] = problem.param
@@ -43,14 +44,7 @@ def error_object(problem: Problem, tree: PathTree) -> dict[str, Any]:
         metadata["provider_name"] = problem.provider
     if problem.previous:
         metadata["previous_errors"] = list(problem.previous)
-    found: dict[str, Any] = {
-        "code": http_status(problem.error, tree),
-        "message": problem.message,
-        "metadata": metadata,
-    }
-    if problem.availability is not None:
-        found["availability"] = dict(problem.availability)
-    return found
+    return {"code": http_status(problem.error, tree), "message": problem.message, "metadata": metadata} | availability
 
 
 def error_body(problem: Problem, tree: PathTree) -> bytes:

@@ -33,16 +33,13 @@ def _openrouter(listing: ModelListing) -> dict[str, Any]:
     offers = listing.offers
     inputs = {modality for offer in offers for modality in offer.input_modalities}
     outputs = {modality for offer in offers for modality in offer.output_modalities}
+    modalities = {"input_modalities": sorted(inputs), "output_modalities": sorted(outputs)}
     found: dict[str, Any] = {
         "id": listing.id,
         "name": listing.id,
         "created": int(listing.route.wire.created),
         "context_length": max((offer.context_length or 0 for offer in offers), default=0) or None,
-        "architecture": {
-            "input_modalities": sorted(inputs),
-            "output_modalities": sorted(outputs),
-            "tokenizer": "Other",
-        },
+        "architecture": {**modalities, "tokenizer": "Other"},
         "supported_parameters": sorted({name for offer in offers for name in offer.parameters}),
     }
     prices = _cheapest(offers)

@@ -1,0 +1,243 @@
+"""The API on port 8080: paths, bodies, refusals, probes. One handler for every request. Used by `app`.
+
+It knows HTTP and the error shapes; what a chat completion is, `exchange` knows. Each request ends here with one log
+line and its metrics, whatever happened to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+from aiohttp import web
+
+from tieline_router.errors import ERRORS, ErrorClass, PathTree, http_status
+from tieline_router.runtime.call import Call, Refused
+from tieline_router.runtime.clock import Clock
+from tieline_router.runtime.exchange import Exchange
+from tieline_router.runtime.interceptors import Interceptor, KeyCheck, around
+from tieline_router.runtime.reply import ClientGone, Reply
+from tieline_router.runtime.snapshots import Snapshot, SnapshotStore
+from tieline_router.settings import RouterSettings
+from tieline_router.streaming.sse import encode_event
+from tieline_router.telemetry.logs import RequestLine, log_request
+from tieline_router.telemetry.metrics import Metrics
+from tieline_router.wire.chat import BadRequest, read_chat
+from tieline_router.wire.errors import Problem, error_body, error_chunk, retry_after_header
+from tieline_router.wire.models import models_body
+
+logger = logging.getLogger(__name__)
+
+TREES: Final[tuple[tuple[str, PathTree], ...]] = (("/api/v1", "openrouter"), ("/v1", "openai"))
+CHAT: Final = "/chat/completions"
+MODELS: Final = "/models"
+METHODS: Final = {CHAT: "POST", MODELS: "GET"}
+SERVED: Final = ", ".join(f"{method} /v1{path}" for path, method in METHODS.items())
+CLIENT_CLOSED_REQUEST: Final = 499
+
+
+def path_tree(path: str) -> tuple[PathTree, str]:
+    """Whose contract a path follows, and the rest of it. Paths outside both trees get OpenAI's errors."""
+    for prefix, tree in TREES:
+        if path == prefix or path.startswith(prefix + "/"):
+            return tree, path[len(prefix) :].rstrip("/")
+    return "openai", ""
+
+
+class ApiServer:
+    """The request handler and what it needs; `app` gives it a socket."""
+
+    def __init__(
+        self,
+        settings: RouterSettings,
+        store: SnapshotStore,
+        exchange: Exchange,
+        metrics: Metrics,
+        clock: Clock,
+        *,
+        around_decision: Sequence[Interceptor] = (),
+        around_attempts: Sequence[Interceptor] = (),
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._exchange = exchange
+        self._metrics = metrics
+        self._clock = clock
+        self._keys = KeyCheck(
+            clock, required=settings.auth == "Required", anonymous_namespace=settings.anonymous_namespace
+        )
+        attempts = around(around_attempts, exchange.attempt)
+
+        async def decide_and_attempt(call: Call) -> None:
+            call.chat = read_chat(await self._body(call.request), call.tree)
+            exchange.decide(call)
+            await attempts(call)
+
+        self._chat = around((self._keys, *around_decision), decide_and_attempt)
+        self.draining = False
+        self.in_flight = 0
+
+    def application(self) -> web.Application:
+        """The aiohttp application: probes, and one handler for the rest."""
+        app = web.Application(client_max_size=self._settings.max_body_bytes)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/readyz", self._readyz)
+        app.router.add_route("*", "/{path:.*}", self.handle)
+        return app
+
+    async def _healthz(self, _request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def _readyz(self, _request: web.Request) -> web.Response:
+        if self.draining:
+            return web.json_response({"status": "draining"}, status=503)
+        if not self._store.ready:
+            return web.json_response({"status": "no configuration yet"}, status=503)
+        return web.json_response({"status": "ok"})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Every request to the API, from its headers to its log line."""
+        tree, path = path_tree(request.path)
+        generation_id = new_generation_id()
+        reply = Reply(request, generation_id)
+        started, began = self._clock.now(), self._clock.monotonic()
+        call: Call | None = None
+        error: ErrorClass | None = ErrorClass.INTERNAL
+        self.in_flight += 1
+        self._metrics.in_flight.inc()
+        try:
+            check_path(request, path)
+            call = Call(request, tree, generation_id, started, reply, self._snapshot())
+            await self._serve(call, path)
+            error = None
+        except Refused as refused:
+            error = refused.problem.error
+            await self._refuse(reply, refused.problem, tree, call)
+        except BadRequest as bad:
+            error = bad.error
+            await self._refuse(reply, Problem(bad.error, str(bad), bad.param), tree, call)
+        except (ClientGone, ConnectionError):
+            error = ErrorClass.CLIENT_DISCONNECTED
+            return web.Response(status=CLIENT_CLOSED_REQUEST)
+        except asyncio.CancelledError:
+            error = ErrorClass.CLIENT_DISCONNECTED
+            raise
+        except Exception:
+            logger.exception("%s: a bug in the router", generation_id)
+            remedy = ERRORS[ErrorClass.INTERNAL].remedy
+            await self._refuse(reply, Problem(ErrorClass.INTERNAL, f"{remedy} ({generation_id})"), tree, call)
+        finally:
+            reply.stop_comments()
+            self.in_flight -= 1
+            self._metrics.in_flight.dec()
+            self._record(request, generation_id, call, error, self._clock.monotonic() - began)
+        return reply.response
+
+    def _snapshot(self) -> Snapshot:
+        if self._store.current is None:
+            raise Refused(Problem(ErrorClass.NOT_READY, ERRORS[ErrorClass.NOT_READY].remedy, retry_after=1.0))
+        return self._store.current
+
+    async def _serve(self, call: Call, path: str) -> None:
+        if path == MODELS:
+            self._keys.admit(call)
+            assert call.caller is not None  # noqa: S101 - admitted
+            listings = call.snapshot.table.models(call.caller.namespace, call.caller.consumer)
+            call.reply.whole(200, models_body(listings, call.tree))
+        else:
+            await self._chat(call)
+
+    async def _body(self, request: web.Request) -> bytes:
+        kind = request.content_type
+        if "Content-Type" in request.headers and kind != "application/json" and not kind.endswith("+json"):
+            remedy = ERRORS[ErrorClass.UNSUPPORTED_MEDIA_TYPE].remedy
+            raise BadRequest(ErrorClass.UNSUPPORTED_MEDIA_TYPE, f"{remedy} This one is {kind}.")
+        try:
+            async with asyncio.timeout(self._settings.body_seconds):
+                return await request.read()
+        except web.HTTPRequestEntityTooLarge:
+            limit = self._settings.max_body_bytes
+            message = f"the body is longer than {limit} bytes, which is this router's limit"
+            raise BadRequest(ErrorClass.BODY_TOO_LARGE, message) from None
+        except TimeoutError:
+            raise BadRequest(ErrorClass.BODY_TIMEOUT, ERRORS[ErrorClass.BODY_TIMEOUT].remedy) from None
+        except (web.HTTPException, web.RequestPayloadError, ValueError) as error:
+            raise BadRequest(ErrorClass.INVALID_JSON, f"the body cannot be read: {error}") from None
+
+    async def _refuse(self, reply: Reply, problem: Problem, tree: PathTree, call: Call | None) -> None:
+        if not reply.headers_sent:
+            headers = {}
+            if problem.retry_after is not None:
+                headers["Retry-After"] = retry_after_header(problem.retry_after)
+            if problem.error is ErrorClass.METHOD_NOT_ALLOWED:
+                headers["Allow"] = problem.param or ""
+                problem = problem._replace(param=None)
+            if problem.error in {ErrorClass.MISSING_KEY, ErrorClass.INVALID_KEY, ErrorClass.EXPIRED_KEY}:
+                headers["WWW-Authenticate"] = "Bearer"
+            reply.whole(http_status(problem.error, tree), error_body(problem, tree), headers)
+            return
+        chunk = error_chunk(
+            problem,
+            tree,
+            generation_id=call.generation_id if call else "",
+            model=(call.answered_model if call else "") or "unknown",
+            provider=problem.provider,
+            created=int(self._clock.now()),
+        )
+        try:
+            await reply.write(encode_event(chunk))
+            await reply.end()
+        except ClientGone:
+            logger.debug("the client left before it could be told of %s", problem.error)
+
+    def _record(
+        self, request: web.Request, generation_id: str, call: Call | None, error: ErrorClass | None, seconds: float
+    ) -> None:
+        decision = call.decision if call else None
+        route = decision.route.key if decision and decision.route else ""
+        stream = bool(call and call.chat and call.chat.view.stream)
+        first = None
+        if call and stream and call.committed_at is not None:
+            first = max(0.0, call.committed_at - call.started)
+            self._metrics.first_token(route, first)
+        self._metrics.request(route, error, stream=stream, seconds=seconds)
+        tree, _ = path_tree(request.path)
+        log_request(
+            RequestLine(
+                generation=generation_id,
+                outcome=error.value if error else "ok",
+                status=http_status(error, tree) if error else 200,
+                path=request.path if len(request.path) <= 64 else request.path[:64],
+                stream=stream,
+                consumer=call.caller.consumer_key if call and call.caller else "",
+                key=call.caller.key_name if call and call.caller else "",
+                route=route,
+                model=call.chat.view.model[:256] if call and call.chat else "",
+                answered_by=call.answered_by if call and error is None else "",
+                attempts=tuple(call.attempts) if call else (),
+                prompt_tokens=call.usage.prompt if call and call.usage else None,
+                completion_tokens=call.usage.completion if call and call.usage else None,
+                cost_usd=call.cost_usd if call else None,
+                first_token_ms=None if first is None else round(first * 1000, 3),
+                ms=round(seconds * 1000, 3),
+            )
+        )
+
+
+def new_generation_id() -> str:
+    """`gen-` and 26 characters that nobody can guess."""
+    return f"gen-{secrets.token_hex(13)}"
+
+
+def check_path(request: web.Request, path: str) -> None:
+    """Refuses paths and methods that are not served, in the shape of the contract."""
+    method = METHODS.get(path)
+    if method is None:
+        message = f"{request.method} {request.path[:128]} is not served by this router; it serves {SERVED}"
+        raise Refused(Problem(ErrorClass.UNSUPPORTED_ENDPOINT, message))
+    if request.method != method:
+        message = f"{request.path[:128]} takes {method}, not {request.method}"
+        raise Refused(Problem(ErrorClass.METHOD_NOT_ALLOWED, message, param=method))
