@@ -49,7 +49,7 @@ crds: env ## write crds/*.yaml, and what the charts take from the Python types
 	@$(RUN) -m tieline_api.schema
 	@$(RUN) -m scripts.charts
 
-docs-pages: env ## write the reference pages of docs/ from the code
+docs-pages: env ## of that, the pages of docs/ alone
 	@$(RUN) -m scripts.reference_docs
 
 lock: env ## renew requirements/*.txt from pyproject.toml (ARGS=--upgrade takes newer versions)

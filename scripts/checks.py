@@ -9,7 +9,7 @@ from pathlib import Path
 from scripts import lock
 
 ROOT = Path(__file__).resolve().parent.parent
-CRDS = ROOT / "crds"
+CRD_FOLDERS = (ROOT / "crds", ROOT / "charts" / "tieline-crds" / "files")
 LIMIT_SECONDS = 600
 
 
@@ -30,15 +30,18 @@ def run(command: Sequence[str]) -> str:
 
 
 def generated_crds() -> str:
-    """Do crds/*.yaml say what the Python types say?"""
-    with tempfile.TemporaryDirectory() as folder:
-        if problem := run(["-m", "tieline_api.schema", "--out", folder]):
+    """Do the CRDs, and the chart's copies of them, say what the Python types say?"""
+    with tempfile.TemporaryDirectory() as scratch:
+        if problem := run(["-m", "tieline_api.schema", "--out", scratch]):
             return problem
-        fresh = {path.name: path.read_text() for path in Path(folder).glob("*.yaml")}
-    kept = {path.name: path.read_text() for path in CRDS.glob("*.yaml")}
-    differing = sorted(name for name in fresh.keys() | kept.keys() if fresh.get(name) != kept.get(name))
+        fresh = {path.name: path.read_text() for path in Path(scratch).glob("*.yaml")}
     if not fresh:
         return "tieline_api.schema wrote no CRD"
+    differing = []
+    for folder in CRD_FOLDERS:
+        kept = {path.name: path.read_text() for path in folder.glob("*.yaml")}
+        names = sorted(name for name in fresh.keys() | kept.keys() if fresh.get(name) != kept.get(name))
+        differing += [str((folder / name).relative_to(ROOT)) for name in names]
     return f"differ from the Python types, run `make crds`: {', '.join(differing)}" if differing else ""
 
 
@@ -57,6 +60,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "types (mypy)": lambda: run(["mypy", "--no-error-summary"]),
     "layers (import-linter)": lambda: run(["lint-imports"]),
     "generated CRDs": generated_crds,
+    "generated parts of charts": lambda: run(["-m", "scripts.charts", "--check"]),
     "generated pages": lambda: run(["-m", "scripts.reference_docs", "--check"]),
     "lock files": lock_files,
 }
