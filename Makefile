@@ -45,9 +45,10 @@ charts: env ## Helm charts: rendered, validated, installed
 docs: env ## the documentation says what the code does
 	@$(FLOORS) docs -- $(ARGS)
 
-crds: env ## write crds/*.yaml, and what the charts take from the Python types
+crds: env ## write all that is generated from the code: crds/, parts of charts/, pages of docs/
 	@$(RUN) -m tieline_api.schema
 	@$(RUN) -m scripts.charts
+	@$(RUN) -m scripts.reference_docs
 
 docs-pages: env ## of that, the pages of docs/ alone
 	@$(RUN) -m scripts.reference_docs
