@@ -17,7 +17,6 @@ USERS, DEVELOPERS = (markdown.ROOT / "docs" / "dependencies.md").read_text().spl
 OURS = {"tieline_api", "tieline_operator", "tieline_router", "tieline_cli"}
 SHIPS_WITH = {
     "annotated-types": "pydantic",
-    "opentelemetry-api": "opentelemetry-sdk",
     "pydantic-core": "pydantic",
     "yarl": "aiohttp",
 }
