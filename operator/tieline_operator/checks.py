@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tieline_api.conditions import Reason
 from tieline_api.v1alpha1.consumer import Consumer
@@ -115,7 +115,7 @@ def _unknown_zone(pool: ProviderPool, _options: Options) -> Finding | None:
     for path, zone in _zones(pool):
         try:
             ZoneInfo(zone)
-        except (OSError, ValueError):  # not found; not a zone file; a path out of the database
+        except (ZoneInfoNotFoundError, OSError, ValueError):  # unknown; a folder; a path out of the database
             message = f"{path}: {zone} is not in the IANA database: write a name such as Europe/Berlin or UTC"
             return Finding("False", Reason.INVALID, message)
     return None
