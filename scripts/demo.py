@@ -18,8 +18,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from rich.console import Console
+from tieline_cli.explain import print_decision
 
 from scripts.demonstration import (
+    Accident,
     Tally,
     ask,
     ask_streaming,
@@ -110,16 +112,17 @@ def main() -> int:
         step("A question, streaming")
         asyncio.run(ask_streaming(console, server.api, "Count from one to five."))
 
-        step(f"{REQUESTS} requests, half of them streams; llama-a is killed after {KILL_AFTER} answers")
-        tally = asyncio.run(traffic(console, server.api, REQUESTS, KILL_AFTER, first.kill))
+        step(f"{REQUESTS} requests, half of them streams; llama-a is killed in the middle of a stream")
+        accident = Accident("Our llama.cpp server A", KILL_AFTER, first.kill)
+        tally = asyncio.run(traffic(console, server.api, REQUESTS, accident))
         console.print(tally_table(tally))
 
         step("The second server goes as well: the paid API answers, at its price")
         second.kill()
         bought = asyncio.run(ask(console, server.api, "What is the capital of France?"))
 
-        step("Why? The decision, as `tieline explain` and /admin/explain give it")
-        console.print(server.explain("small"))
+        step("Why? The router's own account: GET /admin/explain?model=small")
+        print_decision(console, server.explain("small"))
         step("What it cost")
         console.print(cost_table(server.admin))
         return verdict(tally, bought)
@@ -130,7 +133,10 @@ def verdict(tally: Tally, bought: bool) -> int:
     if tally.lost or not bought:
         console.print(f"\n[bold red]FAILED[/]: {tally.lost} requests were lost that failover should have saved.")
         return 1
-    begun = f"; {tally.stream_cut} streams that had begun on the dead server ended with an error chunk"
+    if not tally.killed:
+        console.print("\n[bold red]FAILED[/]: no stream began on llama-a, so it was never killed.")
+        return 1
+    begun = f"; {tally.stream_cut} stream(s) that had begun on the dead server ended with an error chunk"
     console.print(f"\n[bold green]OK[/]: {tally.answered} answered, none lost{begun if tally.stream_cut else ''}.")
     console.print(
         "Next: [bold]tieline dev examples/quickstart[/] with servers of your own, or [bold]make demo-cluster[/]."

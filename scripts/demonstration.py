@@ -9,11 +9,10 @@ import asyncio
 import contextlib
 import json
 import os
-import subprocess
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -41,16 +40,12 @@ class DevServer:
     api: str
     admin: str
     banner: str
-    folder: Path
-    environment: dict[str, str] = field(repr=False)
-    env_file: Path
 
-    def explain(self, model: str) -> str:
-        """The output of `tieline explain` for this folder."""
-        command = [sys.executable, "-m", "tieline_cli", "explain", str(self.folder), "--model", model]
-        command += ["--env-file", str(self.env_file)]
-        ended = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
-        return ended.stdout
+    def explain(self, model: str) -> dict[str, Any]:
+        """The decision of the running router about a request for `model`."""
+        with urllib.request.urlopen(f"{self.admin}/admin/explain?model={model}", timeout=5) as answer:  # noqa: S310
+            decision: dict[str, Any] = json.load(answer)
+        return decision
 
 
 @contextlib.contextmanager
@@ -70,7 +65,7 @@ def dev_server(folder: Path, env_file: Path, logs: Path) -> Iterator[DevServer]:
 
         addresses = wait_until(serving, "tieline dev to serve")
         banner = process.tail(200)
-        yield DevServer(addresses["API"], addresses["Admin"], banner, folder, environment, env_file)
+        yield DevServer(addresses["API"], addresses["Admin"], banner)
     finally:
         process.stop()
 
@@ -132,6 +127,7 @@ async def events(response: aiohttp.ClientResponse) -> Any:
 class Tally:
     """What the clients saw. `stream_cut`: streams that had begun and ended with an error chunk, as promised."""
 
+    killed: bool = False
     plain_ok: int = 0
     plain_failed: int = 0
     stream_ok: int = 0
@@ -149,34 +145,45 @@ class Tally:
         return self.plain_failed + self.stream_failed
 
 
+@dataclass(frozen=True)
+class Accident:
+    """Ends a provider in mid-traffic: once `after` requests are answered and a stream of `provider` has begun."""
+
+    provider: str
+    after: int
+    kill: Callable[[], None]
+
+
 async def traffic(
-    console: Console, api: str, requests: int, kill_after: int, kill: Callable[[], None], *, key: str | None = None
+    console: Console, api: str, requests: int, accident: Accident, *, headers: Mapping[str, str] | None = None
 ) -> Tally:
-    """Sends `requests` questions, half of them streams; calls `kill` once `kill_after` of them are answered."""
-    tally, left, killed = Tally(), iter(range(requests)), False
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    """Sends `requests` questions, half of them streams, and lets the accident happen meanwhile."""
+    tally, left = Tally(), iter(range(requests))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("requests", total=requests)
 
+        def begun(provider: str) -> None:
+            if provider == accident.provider and tally.answered >= accident.after and not tally.killed:
+                tally.killed = True
+                accident.kill()
+
         async def worker(session: aiohttp.ClientSession) -> None:
-            nonlocal killed
             for number in left:
                 text = f"Say something about the number {number}."
-                one = _one_stream if number % 2 else _one_plain
-                await one(session, f"{api}/v1/chat/completions", text, tally)
+                if number % 2:
+                    await _one_stream(session, api, text, tally, begun)
+                else:
+                    await _one_plain(session, api, text, tally)
                 progress.advance(task)
-                if tally.answered >= kill_after and not killed:
-                    killed = True
-                    kill()
 
         async with aiohttp.ClientSession(timeout=CLIENT_TIMEOUT, headers=headers) as session:
             await asyncio.gather(*(worker(session) for _ in range(WORKERS)))
     return tally
 
 
-async def _one_plain(session: aiohttp.ClientSession, url: str, text: str, tally: Tally) -> None:
-    async with session.post(url, json=question(text)) as response:
+async def _one_plain(session: aiohttp.ClientSession, api: str, text: str, tally: Tally) -> None:
+    async with session.post(f"{api}/v1/chat/completions", json=question(text)) as response:
         body = await response.json()
     if response.status == 200 and body["choices"][0].get("finish_reason"):
         tally.plain_ok += 1
@@ -186,17 +193,21 @@ async def _one_plain(session: aiohttp.ClientSession, url: str, text: str, tally:
         tally.failures.append(json.dumps(body)[:300])
 
 
-async def _one_stream(session: aiohttp.ClientSession, url: str, text: str, tally: Tally) -> None:
+async def _one_stream(
+    session: aiohttp.ClientSession, api: str, text: str, tally: Tally, on_begun: Callable[[str], None]
+) -> None:
     begun = finished = False
     error = provider = None
-    async with session.post(url, json=question(text, stream=True)) as response:
+    async with session.post(f"{api}/v1/chat/completions", json=question(text, stream=True)) as response:
         async for event in events(response):
             if event is None:
                 finished = True
                 continue
             error = event.get("error") or error
             provider = event.get("provider") or provider
-            begun = begun or any(choice.get("delta", {}).get("content") for choice in event.get("choices", []))
+            if any(choice.get("delta", {}).get("content") for choice in event.get("choices", [])):
+                begun = True
+                on_begun(provider or "?")
     if finished and not error:
         tally.stream_ok += 1
         tally.providers[provider or "?"] += 1
@@ -238,16 +249,16 @@ def cost_table(admin: str) -> Table:
     rows: dict[str, Counter[str]] = {}
     for labels, value in samples(admin, "tieline_router_tokens_total").items():
         of = dict(labels)
-        rows.setdefault(of["pool"], Counter())[of["type"]] += int(value)
+        rows.setdefault(of["pool"], Counter())[of["kind"]] += int(value)
     cost: Counter[str] = Counter()
-    for labels, value in samples(admin, "tieline_router_cost_usd_total").items():
+    for labels, value in samples(admin, "tieline_router_estimated_cost_usd_total").items():
         cost[dict(labels)["pool"]] += value  # type: ignore[assignment]
     table = Table(box=None, pad_edge=False)
     for column in ("pool", "prompt tokens", "completion tokens", "USD", "USD per million"):
         table.add_column(column, justify="left" if column == "pool" else "right")
     for pool, tokens in sorted(rows.items()):
         spent = Decimal(str(cost[pool]))
-        total = sum(tokens.values())
+        total = tokens["prompt"] + tokens["completion"]
         per_million = f"{spent * 1_000_000 / total:.4f}" if total else ""
         table.add_row(pool, str(tokens["prompt"]), str(tokens["completion"]), f"{spent:.8f}", per_million)
     return table
