@@ -61,9 +61,13 @@ class EventPoster:
         metadata = regarding["metadata"]
         try:
             await self._cluster.create(EVENTS, metadata["namespace"], self._body(regarding, event))
-        except (ApiError, Unavailable) as error:
+        except Unavailable:
             self._counted("failed")
-            logger.debug("Event about %s/%s not posted: %s", metadata["namespace"], metadata["name"], error)
+        except ApiError as error:
+            self._counted("failed")
+            # 403 and 404 are a namespace that is being deleted.
+            level = logging.DEBUG if error.status in {403, 404} else logging.WARNING
+            logger.log(level, "Event about %s/%s not posted: %s", metadata["namespace"], metadata["name"], error)
         else:
             self._counted("posted")
 
@@ -72,7 +76,7 @@ class EventPoster:
         return {
             "apiVersion": EVENTS.api_version,
             "kind": EVENTS.kind,
-            "metadata": {"generateName": f"{metadata['name'][:200]}.", "namespace": metadata["namespace"]},
+            "metadata": {"generateName": f"{metadata['name'][:200]}-", "namespace": metadata["namespace"]},
             "eventTime": self._now().astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "reportingController": REPORTING_COMPONENT,
             "reportingInstance": self._instance[:128],

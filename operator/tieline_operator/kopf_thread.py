@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 ANSWER_SECONDS: Final = 5.0
 """A loop that does not answer within this time counts as hung."""
 
+STOP_SECONDS: Final = 3.0
+
 
 class KopfThread:
     """Watches `resources` and hands each event to `deliver` on the loop that called `start`.
@@ -92,9 +94,11 @@ class KopfThread:
             return False
         return True
 
-    def stop(self) -> None:
-        """Asks the thread to end; it is a daemon, so nobody needs to wait for it."""
+    async def stop(self) -> None:
+        """Asks the thread to end and waits a little; it is a daemon, so nothing hangs if it does not."""
         self._stop.set()
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join, STOP_SECONDS)
 
     async def _watch(self, deliver: handlers.Deliver) -> None:
         self._loop = asyncio.get_running_loop()

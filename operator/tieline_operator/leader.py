@@ -170,6 +170,7 @@ class Leader:
         Raises:
             LeaseLost: another operator has the Lease, or it was deleted.
         """
+        said = ""
         while True:
             await asyncio.sleep(self._rhythm.retry)
             started = self._clock()
@@ -183,7 +184,9 @@ class Leader:
             except ApiError as error:
                 if error.status == 404:
                     raise LeaseLost(_DELETED.format(self._namespace, LEASE)) from None
-                logger.error("cannot renew the Lease %s/%s: %s", self._namespace, LEASE, error)
+                if str(error) != said:
+                    said = str(error)
+                    logger.error("cannot renew the Lease %s/%s: %s", self._namespace, LEASE, error)
 
     async def release(self) -> None:
         """Gives the Lease back, so that another operator need not wait; the epoch stays on it."""

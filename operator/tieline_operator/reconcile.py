@@ -1,19 +1,17 @@
-"""Level-based reconcile, the same for every cause: gather → decide (pure) → apply. A second run writes nothing.
+"""Level-based reconcile, the same for every cause: gather → decide (pure) → publish. A second run publishes nothing.
 
-`Snapshots` has one key: judge everything, publish what changed, and name the objects whose status may follow.
-`Statuses` has one key per object: plan its status and write it if it changed. Neither knows why it runs.
+One key for everything: judge all objects, publish the frames that changed, name the objects whose status may follow
+(`statuses`). It does not know why it runs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from tieline_api.conditions import ConditionType
-from tieline_api.names import DEFAULT_ROUTER_CLASS, GATEWAY_SCOPE, Key, namespace_scope
+from tieline_api.names import DEFAULT_ROUTER_CLASS, GATEWAY_SCOPE, Key
 from tieline_api.snapshot import Revision
 
 from tieline_operator.cluster import Cluster
@@ -25,9 +23,7 @@ from tieline_operator.evaluate import evaluate
 from tieline_operator.gather import Gatherer, secret_references
 from tieline_operator.leader import Leader
 from tieline_operator.objects import SecretObject
-from tieline_operator.plan import Observed, StatusPlan, plan_status
-from tieline_operator.programmed import FleetProgress
-from tieline_operator.resources import CONSUMERS, MODEL_ROUTES, PROVIDER_POOLS, SECRETS, Body
+from tieline_operator.resources import CONSUMERS, MODEL_ROUTES, PROVIDER_POOLS, SECRETS
 from tieline_operator.store import Store
 from tieline_operator.verdicts import Evaluation
 from tieline_operator.world import ObjectId, World
@@ -38,14 +34,13 @@ LOOK_SECONDS: Final = 1.0
 """Longest wait for the metadata of Secrets that a reference names and no label permits."""
 MAX_LOOKS: Final = 64
 """Such Secrets that are looked up in one reconcile."""
-SIDECARS: Final = "sidecar"
-"""Under this class a route's status reports the routers of its own namespace."""
 
 
 class Snapshots:
     """Judges all objects and publishes frames. What it found stands in `world`, `evaluation` and `fleets` for others.
 
     Args:
+        changed: objects of ours with new content, emptied here: their status follows even if their verdict stays.
         published: called with the publication and its new frames.
         touched: called with the objects whose status may have to change.
     """
@@ -60,6 +55,7 @@ class Snapshots:
         leader: Leader,
         clock: Callable[[], float],
         expected: Mapping[str, int],
+        changed: set[ObjectId],
         published: Callable[[Publication, list[Published]], None],
         touched: Callable[[Iterable[ObjectId]], None],
     ) -> None:
@@ -77,12 +73,8 @@ class Snapshots:
         self._published = published
         self._touched = touched
         self._counter = 0
-        self._changed: set[ObjectId] = set()
+        self._changed = changed
         self._looked: set[Key] = set()
-
-    def changed(self, id_: ObjectId) -> None:
-        """An object of ours has a new generation: its status follows even when its verdict stays the same."""
-        self._changed.add(id_)
 
     def look_again(self) -> None:
         """Secrets that lacked their label, or did not exist, may have changed."""
@@ -95,7 +87,8 @@ class Snapshots:
             Unavailable: the Lease is not renewed, so nothing may be published.
         """
         self._must_lead()
-        changed, self._changed = self._changed, set()
+        changed = set(self._changed)
+        self._changed.clear()
         try:
             await self._look_for_unlabelled()
             world, fleets = self._gatherer.world(), self._gatherer.fleets()
@@ -104,7 +97,7 @@ class Snapshots:
             evaluation, compiled = await asyncio.to_thread(_judge, world, self.evaluation, targets)
             self._must_lead()
         except BaseException:
-            self._changed |= changed
+            self._changed.update(changed)
             raise
         before, self.evaluation, self.world = self.evaluation, evaluation, world
         moved_fleets = {
@@ -186,110 +179,6 @@ class Snapshots:
             self._gatherer.unlabelled.pop(key, None)
         else:
             self._gatherer.unlabelled[key] = SecretObject.from_object({"metadata": body["metadata"]})
-
-
-class Statuses:
-    """Plans and writes the status of one object at a time.
-
-    Args:
-        write: carries a plan out (see `apply`).
-        again: adds a key once more, after so many seconds.
-    """
-
-    def __init__(
-        self,
-        *,
-        store: Store,
-        snapshots: Snapshots,
-        hub: Hub,
-        leader: Leader,
-        clock: Callable[[], float],
-        now: Callable[[], datetime],
-        expected: Mapping[str, int],
-        settle_seconds: float,
-        write: Callable[[StatusPlan, Body], Awaitable[object]],
-        again: Callable[[ObjectId, float], None],
-    ) -> None:
-        self._store = store
-        self._snapshots = snapshots
-        self._hub = hub
-        self._leader = leader
-        self._clock = clock
-        self._now = now
-        self._expected = expected
-        self._settle_seconds = settle_seconds
-        self._write = write
-        self._again = again
-
-    async def reconcile(self, id_: ObjectId) -> None:
-        """Brings one object's status to what is known.
-
-        Raises:
-            Unavailable: the Lease is not renewed, or the API server is away. ApiError: refused.
-        """
-        if not self._leader.leading:
-            raise Unavailable("the Lease is not renewed")
-        body, evaluation = self._store.get(id_.kind, id_.key), self._snapshots.evaluation
-        if body is None or evaluation is None:
-            return
-        status = body.get("status") or {}
-        fleets = self._fleets(id_, evaluation) if id_.kind == MODEL_ROUTES.kind else ()
-        wait = self._settling(status, fleets)
-        if wait > 0:
-            self._again(id_, wait)
-            return
-        generation = self._snapshots.generation(id_)
-        plan = plan_status(Observed(id_, generation, status, evaluation, fleets), self._now())
-        if plan is not None:
-            await self._write(plan, body)
-
-    def _fleets(self, id_: ObjectId, evaluation: Evaluation) -> tuple[FleetProgress, ...]:
-        verdict = evaluation.routes.get(id_.key)
-        if verdict is None:
-            return ()
-        name = verdict.router_class
-        found = [self._progress(Target(GATEWAY_SCOPE, name), id_.key, name)]
-        sidecars = Target(namespace_scope(id_.key.partition("/")[0]), name)
-        connected = self._hub.pods(sidecars)
-        if connected:
-            counter = self._counter(sidecars, id_.key)
-            acked, rejected = self._hub.acked(sidecars, counter), self._hub.rejected(sidecars)
-            found.append(FleetProgress(SIDECARS, connected, acked, rejected, waited_for=False))
-        return tuple(found)
-
-    def _progress(self, target: Target, key: Key, name: str) -> FleetProgress:
-        acked, rejected = self._hub.acked(target, self._counter(target, key)), self._hub.rejected(target)
-        pods = self._snapshots.fleets.get(name)
-        if pods is not None:
-            return FleetProgress(name, pods, acked, {pod: why for pod, why in rejected.items() if pod in pods})
-        connected = self._hub.pods(target)
-        here = {pod: why for pod, why in rejected.items() if pod in connected}
-        declared = self._expected.get(name, 0)
-        return FleetProgress(name, (), acked.intersection(connected), here, declared=declared)
-
-    def _counter(self, target: Target, key: Key) -> int:
-        """Counter of the config frame that first held the route as it is now; none acknowledges one not published."""
-        publication = self._hub.publications.get(target)
-        never = 2**62
-        return publication.introduced.get(key, never) if publication is not None else never
-
-    def _settling(self, status: Mapping[str, object], fleets: tuple[FleetProgress, ...]) -> float:
-        """Seconds for which a route that was programmed is left alone, while routers come back after our restart."""
-        started = self._snapshots.published_at
-        if started is None or not fleets or not _was_programmed(status):
-            return 0.0
-        left = started + self._settle_seconds - self._clock()
-        fleet = fleets[0]
-        target = Target(GATEWAY_SCOPE, fleet.router_class)
-        back = sum(self._hub.known(target, pod) for pod in fleet.expected or self._hub.pods(target))
-        return max(0.0, left) if back < fleet.expected_count else 0.0
-
-
-def _was_programmed(status: Mapping[str, object]) -> bool:
-    conditions = status.get("conditions")
-    return isinstance(conditions, list) and any(
-        item.get("type") == ConditionType.PROGRAMMED and item.get("status") == "True" for item in conditions
-    )
 
 
 def _judge(

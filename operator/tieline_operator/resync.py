@@ -43,6 +43,9 @@ class Resync:
         self._changed = changed
         self._wanted = asyncio.Event()
         self._said: dict[str, str] = {}
+        self._heard: dict[str, str] = {}
+        """What the last LIST of a kind was refused with; said when it is refused so twice, for a server that starts
+        refuses for a moment what it will permit."""
 
     def soon(self) -> None:
         """Asks for a resync now."""
@@ -58,15 +61,16 @@ class Resync:
 
     async def keep(self, seconds: float, draw: Callable[[], float]) -> None:
         """Lists every `seconds` (give or take a fifth) and whenever it is asked to, until it is cancelled."""
+        complete = True
         while True:
-            pause = seconds * (1 + JITTER * (2 * draw() - 1))
+            pause = seconds * (1 + JITTER * (2 * draw() - 1)) if complete else RETRY_SECONDS
             try:
                 async with asyncio.timeout(pause):
                     await self._wanted.wait()
             except TimeoutError:
                 pass
             self._wanted.clear()
-            await self.once()
+            complete = await self.once()
 
     async def once(self, *, only_missing: bool = False) -> bool:
         """Lists every kind (or those never listed); True when all succeeded."""
@@ -83,6 +87,7 @@ class Resync:
             self._store.abandon(resource.kind)
             self._say(resource, error)
             return False
+        self._heard.pop(resource.kind, None)
         if self._said.pop(resource.kind, None) is not None:
             logger.info("%s can be listed now", resource.title)
         changes = self._store.replace(resource.kind, bodies)
@@ -112,6 +117,8 @@ class Resync:
                 line = f"cannot list {resource.title}: {error}"
             case _:
                 line = f"cannot list {resource.title}: {error}; trying again"
-        if self._said.get(resource.kind) != line:
+        again = self._heard.get(resource.kind) == line
+        self._heard[resource.kind] = line
+        if again and self._said.get(resource.kind) != line:
             self._said[resource.kind] = line
             logger.error(line)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from tieline_api.names import Key
 from tieline_api.snapshot import Ack, FrameKind, Hello, Revision
 
 from tieline_operator.delivery.publications import ORDER, Publication, Published, Target
@@ -68,12 +69,12 @@ class Hub:
     """All sessions, publications and acknowledgements.
 
     Args:
-        wanted: called with a target for which a router came and nothing has been compiled yet.
-        acked: called with (target, low, high) when it became known that the config frames with low < counter <= high
-            are in force at one more router, or (high None) when a router refused a frame or no longer does.
+        wanted: called when a router came for whose target nothing has been compiled yet.
+        acked: called with the routes for which it became known that one more router has them in force, or that a
+            router refuses a frame or no longer does.
     """
 
-    def __init__(self, wanted: Callable[[Target], None], acked: Callable[[Target, int, int | None], None]) -> None:
+    def __init__(self, wanted: Callable[[], None], acked: Callable[[Iterable[Key]], None]) -> None:
         self.publications: dict[Target, Publication] = {}
         self.term: tuple[str, int] = ("", 0)
         """Installation and epoch in which frames are published; acknowledgements of others do not count."""
@@ -97,7 +98,7 @@ class Hub:
         publication = self.publications.get(target)
         session.greeting = hello
         if publication is None or not publication.frames:
-            self._wanted(target)
+            self._wanted()
         else:
             self._greet(session, publication)
         return session
@@ -147,10 +148,10 @@ class Hub:
             changed = state.rejected.get(kind) != reason
             state.rejected[kind] = reason
             if changed:
-                self._acked(session.target, 0, None)
+                self._acked(self._introduced(session.target, 0, None))
             return
         if state.rejected.pop(kind, None) is not None:
-            self._acked(session.target, 0, None)
+            self._acked(self._introduced(session.target, 0, None))
         if kind == "config":
             self._advance(session.target, session.pod, ack.revision.counter)
 
@@ -200,7 +201,13 @@ class Hub:
         state = self._state(target, pod)
         if counter > state.acked:
             before, state.acked = state.acked, counter
-            self._acked(target, before, counter)
+            self._acked(self._introduced(target, before, counter))
+
+    def _introduced(self, target: Target, low: int, high: int | None) -> list[Key]:
+        """Routes whose present content came with a config frame of low < counter <= high (None: the newest)."""
+        publication = self.publications.get(target)
+        introduced = publication.introduced if publication is not None else {}
+        return [key for key, counter in introduced.items() if counter > low and (high is None or counter <= high)]
 
     def _state(self, target: Target, pod: str) -> RouterState:
         states = self._states.setdefault(target, {})

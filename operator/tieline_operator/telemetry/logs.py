@@ -19,7 +19,8 @@ _NOISE: Final = (
     "Initial authentication",
     "Re-authentication",
     "Activity 'login",
-    "Not enough permissions to watch for resources",  # scanning is off on purpose
+    "OS signals are ignored",  # kopf's thread is not the main one, on purpose
+    "Ignoring an unsupported event type",  # would print a whole object
     "Fatal error on SSL transport",  # asyncio: a peer that went away in mid-handshake
     "SSL handshake failed",
     "SSL error in data received",

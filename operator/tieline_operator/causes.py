@@ -1,0 +1,86 @@
+"""What happens, turned into dirty keys: events of watches, results of LISTs, verdicts, acknowledgements.
+
+The only place that adds keys. Nothing here decides what is done about a key, or remembers why it was added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from tieline_api.names import Key
+
+from tieline_operator.resources import MODEL_ROUTES, OWN, Body, Resource
+from tieline_operator.store import Change, Store, key_of
+from tieline_operator.workqueue import Workers
+from tieline_operator.world import ObjectId
+
+SNAPSHOT: Final = "snapshot"
+"""The one key of the snapshot queue."""
+ACK_SECONDS: Final = 0.03
+"""Acknowledgements of a fleet come close together: they go into one status."""
+
+
+class Causes:
+    """`snapshot_queue` has one key, `status_queue` one per object; `seen` counts events by kind."""
+
+    def __init__(
+        self,
+        store: Store,
+        snapshot_queue: Workers[str],
+        status_queue: Workers[ObjectId],
+        *,
+        debounce_seconds: float,
+        seen: Callable[[str], None],
+    ) -> None:
+        self.changed: set[ObjectId] = set()
+        """Objects of ours with new content: their status follows the next judgement even if their verdict stays."""
+        self._store = store
+        self._snapshot_queue = snapshot_queue
+        self._status_queue = status_queue
+        self._debounce_seconds = debounce_seconds
+        self._seen = seen
+
+    def watched(self, resource: Resource, change: str | None, body: Body) -> None:
+        """An event of a watch."""
+        self._seen(resource.kind)
+        put = self._store.remove if change == "DELETED" else self._store.put
+        self._note(resource, key_of(body), put(resource.kind, body))
+
+    def listed(self, resource: Resource, changes: Mapping[Key, Change]) -> None:
+        """A LIST told something new."""
+        for key, change in changes.items():
+            self._note(resource, key, change)
+
+    def acked(self, routes: Iterable[Key]) -> None:
+        """Routers answered: the status of these routes may follow."""
+        for key in routes:
+            self._status_queue.add(ObjectId(MODEL_ROUTES.kind, key), ACK_SECONDS)
+
+    def touched(self, ids: Iterable[ObjectId]) -> None:
+        """Verdicts changed."""
+        for id_ in ids:
+            self._status_queue.add(id_)
+
+    def dirty(self) -> None:
+        """Something that snapshots depend on changed. Nothing is compiled before everything was listed once."""
+        if self._store.complete:
+            self._snapshot_queue.add(SNAPSHOT, self._debounce_seconds)
+
+    def everything(self) -> None:
+        """Nobody knows what was missed: all keys, also those that wait for their back-off."""
+        self.dirty()
+        for kind in OWN:
+            self.touched(ObjectId(kind, key) for key in self._store.keys(kind))
+
+    def _note(self, resource: Resource, key: Key, change: Change) -> None:
+        own = resource.kind in OWN
+        id_ = ObjectId(resource.kind, key)
+        if own and self._store.get(resource.kind, key) is None:
+            self._status_queue.queue.forget(id_)
+        if change is Change.CONTENT:
+            if own:
+                self.changed.add(id_)
+            self.dirty()
+        elif change is Change.STATUS and own:
+            self._status_queue.add(id_)

@@ -1,0 +1,312 @@
+"""Puts the operator together and owns its tasks: which parts there are, what they call, in which order they start.
+
+Order of a start: probes → everything listed once → watches → Lease (epoch raised) → certificates → snapshot stream →
+first snapshot. Whatever part ends ends the process; a restart is the recovery, and routers keep serving meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import logging
+import random
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+from prometheus_client import Counter
+from tieline_api.names import GATEWAY_SCOPE
+
+from tieline_operator.apply import apply_status
+from tieline_operator.causes import Causes
+from tieline_operator.cluster import Cluster
+from tieline_operator.credentials import connect
+from tieline_operator.delivery.authentication import Authenticator
+from tieline_operator.delivery.bootstrap import Bootstrap
+from tieline_operator.delivery.keeper import Keeper
+from tieline_operator.delivery.publications import Publication, Published
+from tieline_operator.delivery.server import SnapshotServer
+from tieline_operator.delivery.sessions import Hub
+from tieline_operator.errors import ApiError, Conflict, PartEnded, Unavailable
+from tieline_operator.events import EventPoster
+from tieline_operator.gather import Gatherer
+from tieline_operator.kopf_thread import KopfThread
+from tieline_operator.leader import Leader, Rhythm
+from tieline_operator.outage import Outage
+from tieline_operator.plan import StatusPlan
+from tieline_operator.probes import Probes
+from tieline_operator.reconcile import Snapshots
+from tieline_operator.resources import WATCHED, Body
+from tieline_operator.resync import Resync
+from tieline_operator.settings import OperatorSettings
+from tieline_operator.statuses import Statuses
+from tieline_operator.store import Store
+from tieline_operator.telemetry import collect
+from tieline_operator.telemetry.metrics import OperatorMetrics
+from tieline_operator.workqueue import Workers
+from tieline_operator.world import ObjectId, Options
+
+logger = logging.getLogger(__name__)
+
+RETRY_SECONDS: Final = 2.0
+
+
+class Operator:
+    """All parts of one operator, and the tasks that run them."""
+
+    def __init__(self, settings: OperatorSettings) -> None:
+        self.settings = settings
+        self.metrics = OperatorMetrics()
+        self.outage = Outage()
+        self.store = Store(resource.kind for resource in WATCHED)
+        self.serving = False
+        served = settings.served_namespaces()
+        self._probe_namespace = None if served is None else settings.namespace
+        self._draw = random.SystemRandom().random
+        login = functools.partial(connect, settings.kubeconfig)
+        self._make_queues()
+        self.cluster = Cluster(login, self.outage, time.monotonic, self._called, self._recovered)
+        self.resync = Resync(self.cluster, self.store, WATCHED, served, self.causes.listed)
+        self.kopf = KopfThread(WATCHED, served, login, self.causes.watched)
+        rhythm = Rhythm(settings.lease_seconds, settings.lease_renew_deadline_seconds, settings.lease_retry_seconds)
+        self.leader = Leader(
+            self.cluster, settings.namespace, settings.identity, rhythm=rhythm, clock=time.monotonic, now=_now
+        )
+        self.hub = Hub(wanted=self.causes.dirty, acked=self.causes.acked)
+        self._make_writers()
+        self._make_reconcilers()
+        self._make_servers()
+
+    def _make_queues(self) -> None:
+        self.snapshot_queue: Workers[str] = Workers(
+            self._reconcile_snapshot, self._failed, count=1, clock=time.monotonic, draw=self._draw
+        )
+        self.status_queue: Workers[ObjectId] = Workers(
+            self._reconcile_status, self._failed, count=self.settings.workers, clock=time.monotonic, draw=self._draw
+        )
+        self.causes = Causes(
+            self.store,
+            self.snapshot_queue,
+            self.status_queue,
+            debounce_seconds=self.settings.debounce_seconds,
+            seen=_counting(self.metrics.watch_events),
+        )
+
+    def _make_writers(self) -> None:
+        settings, cluster = self.settings, self.cluster
+        self.keeper = Keeper(cluster, settings.namespace, settings.certificate_names(), _now)
+        self.poster = EventPoster(cluster, settings.identity, _now, _counting(self.metrics.events))
+        self.bootstrap = Bootstrap(
+            cluster,
+            settings.namespace,
+            settings.bootstrap_seconds,
+            leading=lambda: self.leader.leading,
+            counted=_counting(self.metrics.bootstrap_writes),
+        )
+
+    def _make_reconcilers(self) -> None:
+        settings = self.settings
+        options = Options(
+            allow_insecure=settings.allow_insecure,
+            allow_private=settings.allow_private,
+            allow_cross_namespace=settings.allow_cross_namespace,
+        )
+        self.snapshots = Snapshots(
+            cluster=self.cluster,
+            store=self.store,
+            gatherer=Gatherer(self.store, options, settings.namespace),
+            hub=self.hub,
+            leader=self.leader,
+            clock=time.monotonic,
+            expected=settings.expected_routers,
+            changed=self.causes.changed,
+            published=self._published,
+            touched=self.causes.touched,
+        )
+        self.statuses = Statuses(
+            store=self.store,
+            snapshots=self.snapshots,
+            hub=self.hub,
+            leader=self.leader,
+            clock=time.monotonic,
+            now=_now,
+            expected=settings.expected_routers,
+            settle_seconds=settings.settle_seconds,
+            write=self._write_status,
+            again=self.status_queue.add,
+        )
+
+    def _make_servers(self) -> None:
+        settings = self.settings
+        self.server = SnapshotServer(
+            self.hub,
+            Authenticator(
+                self.cluster.review_token, settings.namespace, settings.router_service_accounts, time.monotonic
+            ),
+            ready=self._why_unready,
+            confirmed=self._confirmed,
+            refused=lambda status: self.metrics.refused.labels(str(status)).inc(),
+            max_routers=settings.max_routers,
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        self.probes = Probes(
+            self.metrics.registry, alive=self._why_dead, ready=self._why_unready, collect=self._collect
+        )
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Runs until it is cancelled, or until a part ends. Raises what that part ended with."""
+        settings = self.settings
+        async with self.cluster:
+            try:
+                await self.probes.start(settings.metrics_host, settings.metrics_port)
+                logger.info("probes and metrics at port %d", self.probes.port)
+                await self.resync.first()
+                async with asyncio.TaskGroup() as group:
+                    group.create_task(self._watch(), name="watch")
+                    group.create_task(self.resync.keep(settings.resync_seconds, self._draw), name="resync")
+                    group.create_task(self._lead(group), name="lead")
+            finally:
+                self.serving = False
+                await self.server.stop()
+                await self.leader.release()
+                await self.kopf.stop()
+                await self.probes.stop()
+
+    async def _lead(self, group: asyncio.TaskGroup) -> None:
+        """Takes the Lease, and only then starts what writes and serves."""
+        settings = self.settings
+        term = await self.leader.acquire()
+        self.hub.term = (term.installation, term.epoch)
+        self.metrics.epoch.set(term.epoch)
+        logger.info("leading installation %s in epoch %d", term.installation, term.epoch)
+        group.create_task(self.leader.keep(), name="lease")
+        await self._ensure_certificates()
+        await self.server.start(settings.snapshot_host, settings.snapshot_port, self.keeper.context)
+        self.serving = True
+        logger.info("snapshot stream at port %d", self.server.port)
+        self.causes.dirty()
+        for name, part in {
+            "snapshots": self.snapshot_queue.run(),
+            "statuses": self.status_queue.run(),
+            "heartbeats": self.server.beat(),
+            "probe": self._probe(),
+            "certificates": self.keeper.keep(lambda: self.leader.leading),
+            "events": self.poster.run(),
+            "bootstrap": self.bootstrap.run(),
+        }.items():
+            group.create_task(part, name=name)
+
+    async def _watch(self) -> None:
+        await self.kopf.start()
+        raise PartEnded(f"kopf's thread ended: {self.kopf.why}")
+
+    async def _ensure_certificates(self) -> None:
+        said = ""
+        while True:
+            try:
+                return await self.keeper.ensure()
+            except Unavailable:
+                pass  # said by `outage`
+            except ApiError as error:
+                if str(error) != said:
+                    said = str(error)
+                    logger.error("certificates cannot be kept: %s", error)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _probe(self) -> None:
+        """Asks the API server now and then, so that heartbeats can say whether endpoints still stand."""
+        while True:
+            with contextlib.suppress(ApiError, Unavailable):  # said by `outage` and by `resync`
+                await self.cluster.probe(self._probe_namespace)
+            await asyncio.sleep(self.settings.probe_seconds)
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    async def _reconcile_snapshot(self, key: str) -> None:
+        with self.metrics.evaluation_seconds.time():
+            due = await self.snapshots.reconcile()
+        if due is not None:
+            self.snapshot_queue.add(key, max(0.0, due - time.monotonic()))
+        self.metrics.reconciles.labels("Snapshot", "ok").inc()
+
+    async def _reconcile_status(self, id_: ObjectId) -> None:
+        with self.metrics.reconcile_seconds.labels(id_.kind).time():
+            await self.statuses.reconcile(id_)
+        self.metrics.reconciles.labels(id_.kind, "ok").inc()
+
+    async def _write_status(self, plan: StatusPlan, body: Body) -> bool:
+        return await apply_status(self.cluster, self.store, self.poster, plan, body)
+
+    def _failed(self, key: str | ObjectId, error: Exception, delay: float) -> None:
+        """A key's work failed and is tried again; what is said elsewhere or heals by itself is only counted."""
+        match error:
+            case Unavailable():
+                result = "unavailable"
+            case Conflict():
+                result = "conflict"
+            case ApiError():
+                result = "refused"
+                logger.error("%s: %s; trying again in %.1f s", key, error, delay)
+            case _:
+                result = "failed"
+                logger.error("%s failed, trying again in %.1f s: an error of the operator", key, delay, exc_info=error)
+        self.metrics.reconciles.labels(key.kind if isinstance(key, ObjectId) else "Snapshot", result).inc()
+
+    def _published(self, publication: Publication, frames: list[Published]) -> None:
+        gateway = publication.target.scope == GATEWAY_SCOPE
+        for frame in frames:
+            self.metrics.frames.labels(frame.kind).inc()
+            if gateway:
+                size = self.metrics.frame_bytes.labels(frame.kind, publication.target.router_class)
+                size.set(len(frame.data))
+        if gateway and any(frame.kind in {"config", "endpoints"} for frame in frames):
+            self.bootstrap.offer(publication)
+
+    def _recovered(self) -> None:
+        """The API server is back."""
+        self.resync.soon()
+        self.snapshots.look_again()
+        self.causes.everything()
+
+    # -- what is told --------------------------------------------------------------------------------------------------
+
+    def _confirmed(self) -> bool:
+        """Whether the API server answered lately, so that the endpoints that were sent still stand."""
+        window = self.settings.probe_seconds + self.settings.heartbeat_seconds
+        return self.leader.leading and self.outage.reached_within(window, time.monotonic())
+
+    def _why_unready(self) -> str | None:
+        if not self.store.complete:
+            return f"not yet listed: {', '.join(self.store.missing())}"
+        if self.leader.term is None:
+            return "another operator holds the Lease"
+        return None if self.serving else "the snapshot stream is not yet served"
+
+    async def _why_dead(self) -> str | None:
+        alive = self.leader.term is None or await self.kopf.alive()
+        return None if alive else "kopf's thread does not answer"
+
+    def _called(self, verb: str, plural: str, outcome: str) -> None:
+        self.metrics.api_requests.labels(verb, plural, outcome).inc()
+
+    def _collect(self) -> None:
+        collect.collect_state(
+            self.metrics, leading=self.leader.leading, outage=self.outage.active, expires=self.keeper.expires
+        )
+        depths = {"snapshot": len(self.snapshot_queue.queue), "status": len(self.status_queue.queue)}
+        collect.collect_queues(self.metrics, depths)
+        collect.collect_store(self.metrics, self.store)
+        collect.collect_routers(self.metrics, self.hub, self.snapshots.fleets)
+
+
+def _counting(counter: Counter) -> Callable[[str], None]:
+    """Counts by the counter's one label."""
+    return lambda value: counter.labels(value).inc()
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
