@@ -16,6 +16,7 @@ from tests.support import cluster_floor
 from tests.support.api_client import ApiClient
 from tests.support.control_plane import ControlPlane
 from tests.support.crds import apply_crds
+from tests.support.installation import Installation
 from tests.support.kubectl import Kubectl
 from tests.support.waiting import wait_until
 
@@ -62,6 +63,13 @@ def namespace(admin: ApiClient) -> Iterator[str]:
 def kubectl(control_plane: ControlPlane, namespace: str) -> Kubectl:
     """Real kubectl as administrator, whose default namespace is the test's own."""
     return Kubectl(control_plane.kubeconfig(), namespace)
+
+
+@pytest.fixture(scope="module")
+def installation(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Tieline by its chart, with one operator and two routers, anew for each file of tests."""
+    with Installation(control_plane, tmp_path_factory.mktemp("installation")) as installed:
+        yield installed
 
 
 @pytest.fixture(scope="session")

@@ -201,3 +201,11 @@ def test_failed_start_shows_the_log_and_leaves_nothing(
     with pytest.raises(ProcessDied, match=r"etcd ended with code 1; \S+etcd\.log ends with:\n.*not a directory"):
         broken.start()
     assert not broken._processes
+
+
+def test_kubectl_takes_manifests_of_several_namespaces(admin: ApiClient, namespace: str, kubectl: Kubectl) -> None:
+    here = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": namespace}}
+    there = here | {"metadata": {"name": namespace, "namespace": "default"}}
+    kubectl.apply(here, there)
+    assert admin.find(f"/api/v1/namespaces/{namespace}/configmaps/{namespace}")
+    assert admin.find(f"/api/v1/namespaces/default/configmaps/{namespace}")

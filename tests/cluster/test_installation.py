@@ -3,23 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
-from tests.support.control_plane import ControlPlane
 from tests.support.installation import NAMESPACE, Installation
 from tests.support.waiting import wait_until
 
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:tieline-operator"
 ROUTER = f"system:serviceaccount:{NAMESPACE}:tieline-router"
-
-
-@pytest.fixture(scope="module")
-def installation(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with Installation(control_plane, tmp_path_factory.mktemp("installation")) as installed:
-        yield installed
 
 
 def test_operator_and_two_routers_become_ready(installation: Installation) -> None:
@@ -61,4 +51,11 @@ def test_pods_that_helm_scales_get_processes(installation: Installation, tmp_pat
     installation.plane.admin.merge(scale, {"spec": {"replicas": 2}})
     wait_until(lambda: len(installation.fleet.pods()) == 2, "two router pods")
     assert len(installation.fleet.sync()) == 2
+    assert all(router.is_ready() for router in installation.routers)
+
+
+def test_installation_after_an_installation_works(installation: Installation, tmp_path: Path) -> None:
+    installation.stop()
+    installation.uninstall()
+    installation.start()
     assert all(router.is_ready() for router in installation.routers)

@@ -25,5 +25,5 @@ def apply_crds(plane: ControlPlane) -> list[str]:
 
 def _is_served(admin: ApiClient, name: str) -> bool:
     definition = admin.get(f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}")
-    conditions = definition.get("status", {}).get("conditions", [])
+    conditions = (definition.get("status") or {}).get("conditions") or []
     return any(condition["type"] == "Established" and condition["status"] == "True" for condition in conditions)

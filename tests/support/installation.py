@@ -109,9 +109,11 @@ class Installation:
         self.operators.stop()
 
     def uninstall(self) -> None:
-        """`helm uninstall`, and the namespace asked to go; CRDs and users' objects stay."""
+        """`helm uninstall`, and the namespace is gone, so that the next installation finds none; CRDs stay."""
         self._helm("uninstall", RELEASE, f"--namespace={self.namespace}")
-        self.plane.admin.delete(f"/api/v1/namespaces/{self.namespace}")
+        path = f"/api/v1/namespaces/{self.namespace}"
+        self.plane.admin.delete(path)
+        wait_until(lambda: self.plane.admin.find(path) is None, f"namespace {self.namespace} to be gone", 60)
 
     # -- routers elsewhere -------------------------------------------------------------------------------------------
 

@@ -21,19 +21,17 @@ class KubectlError(Exception):
 
 
 class Kubectl:
-    """kubectl with one kubeconfig and, unless `-n` is among the arguments, one default namespace."""
+    """kubectl with one kubeconfig; `namespace` is for what names none (as a flag it would refuse what names another)."""
 
     def __init__(self, kubeconfig: Path, namespace: str | None = None, timeout: float = 60) -> None:
-        self.kubeconfig = kubeconfig
-        self.namespace = namespace
+        self.kubeconfig = _with_namespace(kubeconfig, namespace) if namespace else kubeconfig
         self._timeout = timeout
         self._program = kubectl_path()
 
     def __call__(self, *words: str, stdin: str | None = None) -> str:
         """Standard output; `KubectlError` when it fails, `subprocess.TimeoutExpired` when it hangs."""
-        place = [f"--namespace={self.namespace}"] if self.namespace else []
         done = subprocess.run(
-            [self._program, f"--kubeconfig={self.kubeconfig}", *place, *words],
+            [self._program, f"--kubeconfig={self.kubeconfig}", *words],
             input=stdin,
             capture_output=True,
             text=True,
@@ -57,3 +55,13 @@ class Kubectl:
     def json(self, *words: str) -> Any:
         """Decoded output of a command that takes `-o json`."""
         return json.loads(self(*words, "-o", "json"))
+
+
+def _with_namespace(kubeconfig: Path, namespace: str) -> Path:
+    """A copy whose only context has another namespace; the control plane writes kubeconfigs as JSON."""
+    config = json.loads(kubeconfig.read_text())
+    config["contexts"][0]["context"]["namespace"] = namespace
+    path = kubeconfig.with_name(f"{kubeconfig.stem}-in-{namespace}.kubeconfig")
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(config))
+    return path

@@ -244,5 +244,5 @@ class ControlPlane:
 
 
 def _is_ready(node: Object) -> bool:
-    conditions = node.get("status", {}).get("conditions", [])
+    conditions = node.get("status", {}).get("conditions") or []
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
