@@ -138,6 +138,13 @@ async def test_a_missing_terminator_harms_nothing(gateway: Gateway, bad: Upstrea
     assert (answer.status, answer.text, answer.done) == (200, GREETING, stream)
 
 
+async def test_what_breaks_after_the_last_finish_reason_harms_nothing(gateway: Gateway, bad: Upstream) -> None:
+    content = {"choices": [{"index": 0, "delta": {"content": GREETING}, "finish_reason": "stop"}]}
+    bad.default = replies.events(content, {"error": {"message": "too late"}})
+    answer = await gateway.chat(stream=True)
+    assert (answer.text, answer.done) == (GREETING, True)
+
+
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
 async def test_an_empty_answer_is_asked_for_once_more(gateway: Gateway, bad: Upstream, stream: bool) -> None:
     bad.default = replies.events(EMPTY, b"[DONE]") if stream else replies.empty_answer()
@@ -158,9 +165,9 @@ async def test_when_all_fail_the_last_failure_is_told(
 async def test_retry_after_is_passed_on_when_every_provider_limits(
     gateway: Gateway, bad: Upstream, good: Upstream
 ) -> None:
-    bad.default, good.default = replies.rate_limited("9"), replies.rate_limited("4")
+    bad.default, good.default = replies.rate_limited("99"), replies.rate_limited("77")
     answer = await gateway.chat()
-    assert (answer.status, answer.error["code"], answer.headers["Retry-After"]) == (429, "rate_limit_exceeded", "4")
+    assert (answer.status, answer.error["code"], answer.headers["Retry-After"]) == (429, "rate_limit_exceeded", "77")
 
 
 async def test_the_callers_own_fault_is_not_tried_elsewhere(gateway: Gateway, bad: Upstream, good: Upstream) -> None:

@@ -131,7 +131,7 @@ class Relay:
     async def _pump(self, answer: Answer, stream: ChatStream, limit: _Limit) -> None:
         """Moves events until the answer's end or its failure, which `stream` then holds."""
         committed = False
-        while not stream.terminated and (data := await _next(answer, stream)):
+        while not stream.ended and (data := await _next(answer, stream)):
             out = stream.feed(data)
             if stream.failure is not None and not committed:
                 return  # nothing of this answer has reached the client, and nothing shall

@@ -35,8 +35,10 @@ class ChatStream:
         """Events pass as they come: after the content commit, or when the hold-back is full."""
         self.observer = ChatObserver(choices)
         self.failure: Failure | None = None
-        self.terminated = False
-        """The provider wrote its terminator: nothing that follows belongs to the answer."""
+        self.ended = False
+        """Nothing that follows belongs to the answer."""
+        self._terminated = False
+        """The provider wrote its terminator."""
 
     @property
     def committed(self) -> bool:
@@ -46,35 +48,38 @@ class ChatStream:
     def feed(self, chunk: bytes) -> bytes:
         """What the client may have now, often nothing before the content commit."""
         out = bytearray()
-        if self.failure is not None or self.terminated:
+        if self.failure is not None or self.ended:
             return b""
         try:
             events = self._decoder.feed(chunk)
         except EventTooLong as error:
-            self.failure = Failure(ErrorClass.ANSWER_TOO_LARGE, str(error))
+            self._fail(Failure(ErrorClass.ANSWER_TOO_LARGE, str(error)))
             return b""
-        self.failure = self._take(events, out)
+        self._fail(self._take(events, out))
         return bytes(out)
 
     def end(self) -> bytes:
         """The provider's stream is over: the rest that may go out. Sets `failure` unless the answer is complete."""
         out = bytearray()
-        broken = self.failure
-        if broken is None and not self.terminated:
-            broken = self._take(self._decoder.close(), out)
-        if broken is None or self.observer.finished:
-            # A broken piece after the last finish reason takes nothing from the answer.
-            broken = self.observer.end(terminated=self.terminated)
-        self.failure = broken
-        if broken is None:
+        if self.failure is None and not self.ended:
+            self._fail(self._take(self._decoder.close(), out))
+        if self.failure is None:
+            self.failure = self.observer.end(terminated=self._terminated)
+        if self.failure is None:
             out[:0] = self._held
             self._held.clear()
         return bytes(out)
 
+    def _fail(self, failure: Failure | None) -> None:
+        if failure is not None and self.observer.finished:
+            self.ended = True  # a broken piece after the last finish reason takes nothing from the answer
+        else:
+            self.failure = failure
+
     def _take(self, events: list[Event], out: bytearray) -> Failure | None:
         for event in events:
             if event.data.strip() == DONE:
-                self.terminated = True
+                self.ended = self._terminated = True
                 return None
             failure = self.observer.observe(event.data)
             if failure is not None:
