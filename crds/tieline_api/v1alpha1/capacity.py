@@ -31,7 +31,7 @@ class ScaleTargetRef(Shape):
         ),
     )
 
-    api_version: Annotated[str, MinLen(1), MaxLen(64)] = "apps/v1"
+    api_version: Literal["apps/v1", "leaderworkerset.x-k8s.io/v1"] = "apps/v1"
     """API of the workload. Default apps/v1."""
     kind: Literal["Deployment", "StatefulSet", "LeaderWorkerSet"] = "Deployment"
     """Kind of the workload. Default Deployment."""

@@ -18,7 +18,8 @@ class Protocol(Shape):
     type: Literal["OpenAI", "Anthropic"]
     """Which protocol."""
     path: UrlPath = "/v1"
-    """Where it begins, below the base address: without /chat/completions or /messages. Default /v1."""
+    """Where it begins, below the base address: without /chat/completions or /messages. / for the base
+    address itself. Default /v1."""
 
 
 class Credential(Shape):

@@ -147,7 +147,7 @@ ParameterName = Annotated[
 ParameterCount = Annotated[
     str,
     MinLen(1),
-    MaxLen(12),
+    MaxLen(10),
     matches(
         r"^[0-9]{1,5}(\.[0-9]{1,3})?[KMBT]?$",
         "is not a parameter count; write a number with K, M, B or T, such as 671B",
@@ -171,7 +171,7 @@ HostPort = Annotated[
 
 BaseURL = Annotated[
     str,
-    MinLen(8),
+    MinLen(9),
     MaxLen(512),
     Rule(
         cel="!self.matches(r'^[A-Za-z]+://[^/]*@')",
@@ -195,7 +195,7 @@ UrlPath = Annotated[
     MinLen(1),
     MaxLen(256),
     matches(
-        r"^(/[A-Za-z0-9._~%-]+)+$",
+        r"^(/|(/[A-Za-z0-9._~%-]+)+)$",
         "is not a path; begin with / and write no query, no fragment and no / at the end, such as /v1",
     ),
 ]

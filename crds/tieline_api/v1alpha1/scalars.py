@@ -70,7 +70,7 @@ class Duration(_Text):
 
     EXPRESSION = re.compile(_DURATION, re.ASCII)
     MESSAGE = _DURATION_MESSAGE
-    MARKERS = (Text(2, 32), matches(_DURATION, _DURATION_MESSAGE))
+    MARKERS = (Text(2, 28), matches(_DURATION, _DURATION_MESSAGE))
 
     @property
     def seconds(self) -> float:
@@ -167,7 +167,7 @@ def parse_decimal(value: object) -> Decimal:
     if isinstance(value, Decimal) and value.is_finite() and value >= 0:
         return value
     if not isinstance(value, str) or not re.fullmatch(_DECIMAL, value, re.ASCII):
-        raise ValueError(f'{value!r} is not a decimal: write digits in quotes, such as "0.28"')
+        raise ValueError(f'{value!r} is not a decimal; write digits in quotes, such as "0.28"')
     return Decimal(value)
 
 

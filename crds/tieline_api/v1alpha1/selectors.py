@@ -151,7 +151,7 @@ class Constraints(Shape):
         Annotated[
             tuple[Quantization, ...],
             ListSet(),
-            MaxLen(16),
+            MaxLen(11),
             Rule(
                 cel="size(self) > 0",
                 message="is empty, so that no offer would pass; name at least one, or leave quantizations out",

@@ -40,7 +40,7 @@ def validate_object(raw: Mapping[str, Any]) -> list[Problem]:
 
 
 def completed_object(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy as the API server stores it: without unknown fields, nulls and status, with all defaults.
+    """A copy as the API server gives it back: no unknown fields, no nulls, all defaults, status as it is seeded.
 
     Raises:
         ValueError: `apiVersion` and `kind` do not name one of Tieline's kinds.

@@ -33,7 +33,8 @@ def metadata_problems(metadata: Any) -> Iterator[Problem]:
     elif not isinstance(name, str) or len(name) > 253 or not re.fullmatch(OBJECT_NAME, name):
         yield Problem("metadata.name", "Metadata", f"{name!r} is not a name", _NAME_REMEDY)
     for field in ("labels", "annotations"):
-        yield from _label_problems(field, metadata.get(field) or {})
+        if metadata.get(field) is not None:
+            yield from _label_problems(field, metadata[field])
 
 
 def _label_problems(field: str, entries: Any) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ The evaluator is the library `cel` (Rust). A test applies every rule to both it 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, Final
 
 import cel
@@ -44,9 +44,20 @@ def rule_problems(schema: Schema, value: Any, broken: set[Path], path: Path = ()
 
 
 def _holds(rule: str, value: Any) -> bool:
+    return _text_holds(rule, value) if isinstance(value, str) else _evaluated(rule, value)
+
+
+@lru_cache(maxsize=4096)
+def _text_holds(rule: str, text: str) -> bool:
+    """The same few strings (defaults above all) stand in most objects, and the library compiles an expression anew each
+    time."""
+    return _evaluated(rule, text)
+
+
+def _evaluated(rule: str, value: Any) -> bool:
     try:
         return _program(rule).execute({"self": _escaped(value)}) is True
-    except (RuntimeError, TypeError, ValueError):
+    except (LookupError, RuntimeError, TypeError, ValueError):
         return False  # The API server refuses an object whose rule cannot be evaluated.
 
 
