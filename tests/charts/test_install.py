@@ -28,7 +28,7 @@ def cluster_helm(control_plane: ControlPlane) -> Helm:
 @pytest.fixture(scope="module")
 def crds(cluster_helm: Helm) -> str:
     """The chart of the kinds, installed once; the name of its release."""
-    cluster_helm("install", "tieline-crds", str(CHARTS / "tieline-crds"), "--namespace=default")
+    cluster_helm("install", "tieline-crds", str(CHARTS / "tieline-crds"), "--namespace=default", "--take-ownership")
     return "tieline-crds"
 
 

@@ -97,12 +97,12 @@ def _place(one: Object) -> tuple[str, str | None, str]:
     return one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]
 
 
-def test_watched_namespaces_get_roles_and_the_cluster_role_reads_no_namespaced_kind(render: Render) -> None:
+def test_watched_namespaces_get_roles_and_the_cluster_role_reads_nothing(render: Render) -> None:
     objects = render({"watchNamespaces": ["team-a", NAMESPACE]})
     places = {_place(one)[1] for one in of_kind(objects, "Role") if "watch" in one["metadata"]["name"]}
     assert places == {"team-a", NAMESPACE}
     (cluster,) = of_kind(objects, "ClusterRole")
-    assert [rule["resources"] for rule in cluster["rules"]] == [["tokenreviews"], ["namespaces"]]
+    assert [rule["resources"] for rule in cluster["rules"]] == [["tokenreviews"]]
     assert environment(objects, "tieline-operator")["TIELINE_WATCH_NAMESPACES"] == f"team-a,{NAMESPACE}"
 
 
