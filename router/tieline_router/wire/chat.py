@@ -26,6 +26,7 @@ ROUTER_ONLY: Final = frozenset(
     {"provider", "models", "route", "transforms", "plugins", "preset", "usage", "session_id", "trace", "debug"}
 )
 """Fields that speak to a router; model servers refuse them or warn."""
+_PROMPT: Final = ("messages", "tools", "functions")
 _IDENTITIES: Final = ("user", "safety_identifier")
 _PART_MODALITIES: Final = {
     "image_url": "image",
@@ -110,9 +111,7 @@ def read_chat(body: bytes, tree: PathTree = "openai") -> ChatRequest:
         model=model,
         tree=tree,
         stream=stream,
-        prompt_tokens=estimate_prompt_tokens(
-            *(bytes(fields[name]) for name in ("messages", "tools", "functions") if name in fields)
-        ),
+        prompt_tokens=estimate_prompt_tokens(*(bytes(fields[name]) for name in _PROMPT if _given(fields, name))),
         max_tokens=_max_tokens(fields),
         n=_count(fields, "n", 1, MAX_CHOICES) or 1,
         parameters=_parameters(fields),
@@ -162,7 +161,7 @@ def attempt_body(request: ChatRequest, upstream_model: str, *, ask_usage: bool, 
             fields["stream_options"] = _raw(options | {"include_usage": msgspec.Raw(b"true")})
     if identity_salt is not None:
         for name in _IDENTITIES:
-            if name in fields and bytes(fields[name]) != b"null":
+            if _given(fields, name):
                 fields[name] = _raw(hashed_identity(identity_salt, bytes(fields[name])))
     return msgspec.json.encode(fields)
 
@@ -170,6 +169,10 @@ def attempt_body(request: ChatRequest, upstream_model: str, *, ask_usage: bool, 
 def hashed_identity(salt: str, value: bytes) -> str:
     """A stable pseudonym of an end user: 32 hex digits of SHA-256 over the salt and the raw JSON value."""
     return hashlib.sha256(salt.encode() + b"\0" + value).hexdigest()[:32]
+
+
+def _given(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
+    return name in fields and bytes(fields[name]) != b"null"
 
 
 def _raw(value: object) -> msgspec.Raw:
