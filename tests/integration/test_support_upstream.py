@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import aiohttp
 import pytest
 
 from tests.support import openai_answers, replies
+from tests.support.control_plane.certificates import Certificates
 from tests.support.openai_answers import DONE, Asked, Head, Reply
 from tests.support.processes import ChildProcess
 from tests.support.upstream import Upstream
@@ -192,6 +195,24 @@ async def test_stop_refuses_connections_and_start_takes_the_same_port(client: ai
             await ask(client, upstream, PLAIN)
         await upstream.start()
         assert (await ask(client, upstream, PLAIN))[0] == 200
+
+
+async def test_over_tls_it_answers_and_resets_alike(tmp_path: Path, client: aiohttp.ClientSession) -> None:
+    certificates = Certificates(tmp_path, datetime.now(UTC))
+    certificates.issue("provider", "provider", names=["127.0.0.1"])
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(tmp_path / "provider.crt", tmp_path / "provider.key")
+    trusted = ssl.create_default_context(cafile=tmp_path / "ca.crt")
+    async with Upstream(replies.ok("sealed"), replies.reset_mid_stream(), tls=tls) as upstream:
+        assert upstream.base_url.startswith("https://")
+        url = f"{upstream.base_url}/v1/chat/completions"
+        async with client.post(url, json=PLAIN, ssl=trusted) as response:
+            assert "sealed" in await response.text()
+        with pytest.raises(BROKEN):
+            async with client.post(url, json=STREAM, ssl=trusted) as response:
+                await response.read()
+        await upstream.idle()
+        assert [one.outcome for one in upstream.completions] == ["answered", "cut by us"]
 
 
 def test_requests_that_are_no_chat_requests_keep_their_defaults() -> None:
