@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tieline_router.routing.view import RequestView, estimate_prompt_tokens, needed_parameters
+
+
+@pytest.mark.parametrize(
+    ("tools", "choice", "form", "needed"),
+    [
+        (False, None, None, set()),
+        (False, "required", "text", set()),
+        (True, None, None, {"tools"}),
+        (True, "auto", None, {"tools"}),
+        (True, "none", None, {"tools"}),
+        (True, "required", None, {"tools", "tool_choice"}),
+        (True, {"type": "function"}, "json_object", {"tools", "tool_choice", "response_format"}),
+        (False, None, "json_schema", {"structured_outputs"}),
+        (False, None, "grammar", {"structured_outputs"}),
+    ],
+)
+def test_needed_parameters(tools: bool, choice: object, form: str | None, needed: set[str]) -> None:
+    found = needed_parameters(tools=tools, tool_choice=choice, response_format=form)
+    assert found == needed
+    view = RequestView(model="m", parameters=found)
+    assert view.uses_tools is ("tools" in needed)
+    assert view.uses_structured_output is ("structured_outputs" in needed)
+
+
+@given(st.lists(st.binary(max_size=64), max_size=4))
+def test_short_text_counts_a_quarter_of_its_bytes_rounded_up(parts: list[bytes]) -> None:
+    size = sum(map(len, parts))
+    assert estimate_prompt_tokens(*parts) == (size + 3) // 4
+
+
+def test_inline_media_are_left_out() -> None:
+    text = b'[{"role":"user","content":[{"type":"text","text":"what is this?"},{"type":"image_url","image_url":{"url":'
+    image = b'"data:image/png;base64,' + b"iVBORw0KGgo" * 1000 + b'=="'
+    sound = b'"' + b"UklGRiQA" * 200 + b'"'
+    plain = text + b"}}]}]"
+    assert estimate_prompt_tokens(text + image + b"}}]}]") == estimate_prompt_tokens(plain)
+    audio = b'{"type":"input_audio","input_audio":{"data":' + sound + b"}}"
+    assert estimate_prompt_tokens(audio) == estimate_prompt_tokens(audio.replace(sound, b""))
+
+
+def test_long_text_is_not_taken_for_media() -> None:
+    text = b'{"content":"' + b"the url is data: and base64, is a word here. " * 100 + b'"}'
+    assert estimate_prompt_tokens(text) == (len(text) + 3) // 4
