@@ -1,0 +1,78 @@
+import socket
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from tieline_router.runtime.addresses import AddressRefused, PublicResolver, is_public, literal_address
+
+
+class Names(AbstractResolver):
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+        self.closed = False
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.addresses
+        ]
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2001:4860:4860::8888", "::ffff:8.8.8.8", "64:ff9b::808:808"])
+def test_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "10.0.0.1",
+        "127.0.0.1",
+        "0.0.0.0",
+        "169.254.169.254",
+        "192.168.1.1",
+        "172.16.0.1",
+        "100.64.0.1",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1%eth0",
+        "fd00::1",
+        "ff02::1",
+        "::ffff:10.0.0.1",
+        "::ffff:127.0.0.1",
+        "64:ff9b::a00:1",
+        "2002:a00:1::",
+    ],
+)
+def test_private_also_when_wrapped(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("10.0.0.1", "10.0.0.1"), ("[::1]", "::1"), ("::1", "::1"), ("example.com", None), ("2130706433", None)],
+)
+def test_a_literal_is_told_from_a_name(host: str, address: str | None) -> None:
+    assert literal_address(host) == address
+
+
+async def test_private_addresses_of_a_name_are_left_out() -> None:
+    found = await PublicResolver(Names("10.0.0.1", "8.8.8.8")).resolve("example.com", 443)
+    assert [result["host"] for result in found] == ["8.8.8.8"]
+
+
+async def test_a_name_with_none_left_is_refused_and_says_what_it_was() -> None:
+    with pytest.raises(AddressRefused, match=r"rebind\.example resolves to 127\.0\.0\.1, which is not public"):
+        await PublicResolver(Names("127.0.0.1")).resolve("rebind.example", 443)
+
+
+async def test_closing_closes_what_it_wraps() -> None:
+    names = Names()
+    await PublicResolver(names).close()
+    assert names.closed

@@ -1,0 +1,136 @@
+import ssl
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from tieline_api.snapshot import Header, Pool, Protocol, SecretRef, SecretValue, Tls
+from tieline_router.errors import ErrorClass
+from tieline_router.routing.offers import CompiledPool
+from tieline_router.runtime.targets import Targets, TlsContexts
+from tieline_router.runtime.upstream import Target, UpstreamFailure
+
+from tests.support import frames
+
+API = "https://api.example.com"
+
+
+def certificate() -> str:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test CA")])
+    begin = datetime(2026, 1, 1, tzinfo=UTC)
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + timedelta(days=3650))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return built.public_bytes(serialization.Encoding.PEM).decode()
+
+
+def targets(*, trust_env: bool = False, **values: str) -> Targets:
+    secrets = {name.replace("_", "-"): SecretValue(version="1", value=value) for name, value in values.items()}
+    return Targets(secrets, TlsContexts(), trust_env=trust_env)
+
+
+def build(pool: Pool, address: str | None = None, *, trust_env: bool = False, **values: str) -> Target:
+    credential = pool.credentials[0] if pool.credentials else None
+    return targets(trust_env=trust_env, **values).target(CompiledPool(pool), address, credential)
+
+
+def external(base_url: str = API, **more: Any) -> Pool:
+    return frames.external_pool("b", base_url, **{"allow_private": False, **more})
+
+
+def test_an_external_pool() -> None:
+    target = build(external(), b_key="sk-1\n")
+    assert str(target.url) == "https://api.example.com/v1/chat/completions"
+    assert target.headers["Authorization"] == "Bearer sk-1"
+    assert target.headers["Accept-Encoding"] == "identity"
+    assert target.public_only
+    assert target.tls is True
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        ("https://api.deepseek.com", "/v1", "https://api.deepseek.com/v1/chat/completions"),
+        ("https://openrouter.ai/api/", "/v1/", "https://openrouter.ai/api/v1/chat/completions"),
+        ("https://x.example:8443/a%20b", "/", "https://x.example:8443/a%20b/chat/completions"),
+    ],
+)
+def test_the_base_urls_prefix_stays(base: str, path: str, url: str) -> None:
+    pool = external(base_url=base, protocols=(Protocol(type="OpenAI", path=path),))
+    assert str(build(pool, b_key="k").url) == url
+
+
+def test_an_own_server_is_spoken_to_at_its_address() -> None:
+    target = build(frames.own_pool("a"), "10.0.0.1:8000")
+    assert str(target.url) == "http://10.0.0.1:8000/v1/chat/completions"
+    assert "Authorization" not in target.headers
+    assert not target.public_only
+    assert str(build(frames.own_pool("a", scheme="https"), "[fd00::1]:8000").url).startswith("https://[fd00::1]:8000/")
+
+
+def test_headers_of_the_pool_come_last() -> None:
+    headers = (Header(name="X-Title", value="tieline"), Header(name="X-Key", secret=SecretRef(id="other", version="1")))
+    target = build(external(headers=headers), b_key="k", other="o")
+    assert (target.headers["X-Title"], target.headers["X-Key"]) == ("tieline", "o")
+
+
+def test_a_missing_secret_is_named_and_not_its_value() -> None:
+    with pytest.raises(UpstreamFailure, match="secret b-key has not come") as failure:
+        build(external())
+    assert failure.value.error is ErrorClass.CREDENTIALS_UNAVAILABLE
+
+
+@pytest.mark.parametrize("value", ["sk\r\nX-Injected: 1", "sk\0", "sk\n\nx"])
+def test_a_secret_cannot_smuggle_headers(value: str) -> None:
+    with pytest.raises(UpstreamFailure, match="no header can carry") as failure:
+        build(external(), b_key=value)
+    assert "Injected" not in failure.value.detail
+
+
+def test_a_private_ca_gets_a_context_that_is_kept() -> None:
+    pool = external(tls=Tls(server_name="inner.example", ca=SecretRef(id="ca", version="1")))
+    contexts, bundle = TlsContexts(), certificate()
+    values = {"ca": SecretValue(version="1", value=bundle), "b-key": SecretValue(version="1", value="k")}
+    first, second = (
+        Targets(values, contexts, trust_env=False).target(CompiledPool(pool), None, pool.credentials[0])
+        for _ in range(2)
+    )
+    assert isinstance(first.tls, ssl.SSLContext)
+    assert first.tls is second.tls
+    assert first.tls.verify_mode is ssl.CERT_REQUIRED
+    assert len(first.tls.get_ca_certs()) == 1
+    assert first.server_name == "inner.example"
+
+
+def test_a_ca_that_is_none_is_named() -> None:
+    pool = external(tls=Tls(ca=SecretRef(id="ca", version="1")))
+    with pytest.raises(UpstreamFailure, match="secret ca is not a PEM bundle") as failure:
+        build(pool, b_key="k", ca="no certificate")
+    assert failure.value.error is ErrorClass.TLS
+
+
+def test_proxies_are_for_pools_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    monkeypatch.setenv("NO_PROXY", "direct.example")
+    assert str(build(external(), b_key="k", trust_env=True).proxy) == "http://proxy.example:3128"
+    assert build(external(base_url="https://direct.example"), b_key="k", trust_env=True).proxy is None
+    assert build(external(), b_key="k").proxy is None
+    assert build(frames.own_pool("a", scheme="https"), "10.0.0.1:1", trust_env=True).proxy is None
+
+
+def test_what_was_built_is_kept() -> None:
+    pool = CompiledPool(frames.own_pool("a"))
+    made = targets()
+    assert made.target(pool, "10.0.0.1:1", None) is made.target(pool, "10.0.0.1:1", None)
+    assert made.target(pool, "10.0.0.2:1", None).url.host == "10.0.0.2"
