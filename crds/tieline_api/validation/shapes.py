@@ -61,6 +61,8 @@ def _told(schema: Schema, error: ValidationError) -> Iterator[tuple[Path, Proble
             yield missing, Problem(show(missing), "Required", "is missing", _add(error.schema, name))
         case "type":
             yield path, Problem(show(path), "Type", *_wrong_type(str(limit), error.instance))
+        case "enum" if not isinstance(error.instance, str):
+            pass  # Its type is the problem, and told.
         case "enum":
             known = ", ".join(str(item) for item in limit)
             yield path, Problem(show(path), "Enum", f"{error.instance!r} is not supported", f"write one of {known}")
