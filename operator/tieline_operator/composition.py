@@ -148,6 +148,7 @@ class Operator:
             ready=self._why_unready,
             confirmed=self._confirmed,
             refused=lambda status: self.metrics.refused.labels(str(status)).inc(),
+            answered=lambda kind, result: self.metrics.acks.labels(kind, result).inc(),
             max_routers=settings.max_routers,
             heartbeat_seconds=settings.heartbeat_seconds,
         )

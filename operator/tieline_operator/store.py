@@ -104,12 +104,16 @@ class Store:
     def _set(self, kind: str, found: Key, body: Body) -> Change:
         body = _trimmed(body)
         known = self._bodies[kind].get(found)
+        if known is not None and _identity(known) == _identity(body):
+            return Change.NONE  # the body that is there stays: who remembers what came of it knows it again
         self._bodies[kind][found] = body
         if known is None:
             return Change.CONTENT
-        if known["metadata"].get("resourceVersion") == body["metadata"].get("resourceVersion"):
-            return Change.NONE
         return Change.CONTENT if _content(kind, known) != _content(kind, body) else Change.STATUS
+
+
+def _identity(body: Body) -> tuple[object, object]:
+    return body["metadata"].get("uid"), body["metadata"].get("resourceVersion")
 
 
 def _trimmed(body: Body) -> Body:

@@ -19,7 +19,7 @@ from tieline_api.names import SNAPSHOT_PATH
 from tieline_api.snapshot import SCHEMA, Ack, Heartbeat, Hello, UnreadableFrame, decode_message, encode
 
 from tieline_operator.delivery.authentication import Authenticator, Refused, Router
-from tieline_operator.delivery.publications import Published, Target
+from tieline_operator.delivery.publications import ORDER, Published, Target
 from tieline_operator.delivery.sessions import Hub, Session, rewound
 from tieline_operator.errors import ApiError, Unavailable
 
@@ -47,7 +47,8 @@ class Closed(Exception):
 
 
 class SnapshotServer:
-    """`ready` says why no router can be served now (None: all well); `confirmed` whether endpoints still stand."""
+    """`ready` says why no router can be served now (None: all well); `confirmed` whether endpoints still stand.
+    `refused` counts streams by HTTP status, `answered` acknowledgements by kind of frame and result."""
 
     def __init__(
         self,
@@ -57,6 +58,7 @@ class SnapshotServer:
         ready: Callable[[], str | None],
         confirmed: Callable[[], bool],
         refused: Callable[[int], None],
+        answered: Callable[[str, str], None],
         max_routers: int,
         heartbeat_seconds: float,
     ) -> None:
@@ -65,6 +67,7 @@ class SnapshotServer:
         self._ready = ready
         self._confirmed = confirmed
         self._refused = refused
+        self._answered = answered
         self._max_routers = max_routers
         self._heartbeat_seconds = heartbeat_seconds
         self._runner: web.AppRunner | None = None
@@ -195,6 +198,7 @@ class SnapshotServer:
             ack = _decoded(message)
             if not isinstance(ack, Ack):
                 raise Closed(WSCloseCode.POLICY_VIOLATION, "expected Ack")
+            self._answered(ack.kind if ack.kind in ORDER else "other", "refused" if ack.error else "accepted")
             if ack.error:
                 logger.warning("router %s refused %s %s: %s", session.pod, ack.kind, ack.revision, ack.error[:500])
             self._hub.take_ack(session, ack)
