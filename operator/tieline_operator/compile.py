@@ -28,7 +28,8 @@ class Compiled:
     secrets: dict[str, snapshot.SecretValue] = field(repr=False)
     """Those that pools of `config` refer to, by id."""
     overlay: dict[str, snapshot.Verdict]
-    """Health of the pools of `config` as the operator sees it."""
+    """Health of pools as the operator sees it: nothing, until requests are observed. Readiness is no such verdict: it
+    goes with the endpoints, and one that outlived the operator would keep a recovered pool out."""
     withheld: tuple[tuple[Key, Key], ...] = ()
     """(route, pool) where the scope does not reach the pool's namespace."""
 
@@ -76,7 +77,7 @@ def compile_scope(evaluation: Evaluation, scope: str, router_class: str) -> Comp
         config=snapshot.Config(pools=tuple(pools), routes=tuple(routes), consumers=tuple(consumers)),
         endpoints={key: verdict.wire for key, verdict in hosted.items()},
         secrets=secrets,
-        overlay={key: snapshot.Verdict(health=verdict.health) for key, verdict in hosted.items()},
+        overlay={},
         withheld=tuple(withheld),
     )
 

@@ -77,15 +77,6 @@ class EndpointsVerdict:
     def ready(self) -> int:
         return sum(endpoint.ready and not endpoint.terminating for endpoint in self.wire.endpoints)
 
-    @property
-    def health(self) -> Literal["Healthy", "Degraded", "Unhealthy", "Unknown"]:
-        """Readiness, until there is telemetry."""
-        if not self.observed or self.problem is not None:
-            return "Unknown"
-        if self.ready == 0:
-            return "Unhealthy"
-        return "Healthy" if self.ready == self.total else "Degraded"
-
 
 @dataclass(frozen=True, slots=True)
 class BackendVerdict:

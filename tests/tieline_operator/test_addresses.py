@@ -176,21 +176,8 @@ def test_stated_addresses_are_taken_as_they_are_and_not_observed() -> None:
     pool = manifests.hosted(selfHosted={"addresses": ["10.0.0.9:8000", "10.0.0.1:8000"]})
     verdict = found(pool=pool)
     assert addresses(verdict) == ["10.0.0.1:8000", "10.0.0.9:8000"]
-    assert (verdict.observed, verdict.health, verdict.wire.service_address) == (False, "Unknown", None)
+    assert (verdict.observed, verdict.wire.service_address) == (False, None)
 
 
 def test_an_external_pool_has_no_endpoints() -> None:
     assert manifests.judged(manifests.external()).endpoints == {}
-
-
-@pytest.mark.parametrize(
-    ("readiness", "health"),
-    [((), "Unhealthy"), ((False,), "Unhealthy"), ((True, False), "Degraded"), ((True,), "Healthy")],
-)
-def test_health_is_readiness(readiness: tuple[bool, ...], health: str) -> None:
-    items = [manifests.endpoint(f"10.0.0.{index}", ready) for index, ready in enumerate(readiness)]
-    assert found(manifests.service(), manifests.endpoint_slice("own-1", *items)).health == health
-
-
-def test_a_pool_whose_service_is_missing_has_unknown_health() -> None:
-    assert found().health == "Unknown"
