@@ -1,0 +1,28 @@
+"""docs/failover.md states the bounds that the code has."""
+
+from tieline_router.errors import ErrorClass
+from tieline_router.routing import breaker, budget, cooldown, live, places
+
+from tests.docs import markdown
+
+TEXT = (markdown.ROOT / "docs" / "failover.md").read_text()
+VALUES = dict(zip(markdown.table_column(TEXT), markdown.table_column(TEXT, 1), strict=True))
+
+
+def test_the_bounds_of_a_request() -> None:
+    assert f"or {budget.FLOOR_PER_SECOND:g} per second" in VALUES["retries of all requests of a route"]
+    assert VALUES["memory of the budget"] == f"{budget.WINDOW:g} s"
+    assert VALUES["attempts at one pool in a row"] == str(places.TRIES_IN_A_ROW)
+    assert VALUES["first pause before the same endpoint"].startswith(f"{places.FIRST_PAUSE:g} s")
+    assert VALUES["longest pause inside a request"].startswith(f"{places.MAX_PAUSE:g} s")
+
+
+def test_ejection_and_pauses() -> None:
+    limited, refused = ErrorClass.STATUS_429, ErrorClass.STATUS_401_402_403
+    assert VALUES["longest ejection"] == f"{breaker.MAX_SECONDS:g} s"
+    for error, words in ((limited, "rate limit or overload without Retry-After"), (refused, "refused credential")):
+        first, longest = cooldown.BASE_SECONDS[error], cooldown.MAX_SECONDS[error]
+        assert VALUES[words].startswith(f"{first:g} s, doubled up to {longest:g} s")
+    assert cooldown.BASE_SECONDS[ErrorClass.OVERLOADED] == cooldown.BASE_SECONDS[limited]
+    assert VALUES["longest Retry-After that is obeyed"] == f"{cooldown.MAX_RETRY_AFTER:.0f} s"
+    assert f"for {live.CONFIRMATION_TTL:g} s" in TEXT
