@@ -111,8 +111,13 @@ def test_service_account_kubeconfig_has_that_accounts_rights(
     assert json.loads(as_account("auth", "whoami", "-o", "json"))["status"]["userInfo"]["username"] == (
         f"system:serviceaccount:{namespace}:default"
     )
+    mark = control_plane.audit_position()
     with pytest.raises(KubectlError, match="forbidden"):
         as_account("get", "pods")
+    [refused] = [
+        record for record in control_plane.audit(since=mark) if record.resource == "pods" and not record.allowed
+    ]
+    assert (refused.user, refused.code) == (f"system:serviceaccount:{namespace}:default", 403)
 
 
 def test_audit_tells_who_did_what(control_plane: ControlPlane, namespace: str, kubectl: Kubectl) -> None:
@@ -123,6 +128,7 @@ def test_audit_tells_who_did_what(control_plane: ControlPlane, namespace: str, k
 
     [write] = [record for record in mine if record.writes]
     assert (write.verb, write.resource, write.name, write.code) == ("create", "configmaps", "seen", 201)
+    assert write.allowed
     assert {(record.verb, record.resource) for record in mine} >= {("list", "pods"), ("watch", "pods")}
     assert not [r for r in control_plane.audit(since=control_plane.audit_position()) if r.user == "admin"]
 

@@ -21,7 +21,7 @@ class KubectlError(Exception):
 
 
 class Kubectl:
-    """kubectl with one kubeconfig; `namespace` is for what names none (as a flag it would refuse what names another)."""
+    """kubectl with one kubeconfig; `namespace` is for what names none (as a flag it would refuse other ones)."""
 
     def __init__(self, kubeconfig: Path, namespace: str | None = None, timeout: float = 60) -> None:
         self.kubeconfig = _with_namespace(kubeconfig, namespace) if namespace else kubeconfig

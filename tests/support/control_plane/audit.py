@@ -21,6 +21,7 @@ class AuditRecord:
     namespace: str
     name: str
     code: int
+    allowed: bool  # by RBAC; an allowed request may still get 403, such as a write to a namespace that is going
     stage: str  # ResponseComplete, or ResponseStarted when a watch begins, or Panic
     uri: str
     time: str  # when the API server received it, RFC 3339
@@ -47,6 +48,7 @@ def _record(event: dict[str, object]) -> AuditRecord:
         namespace=str(target.get("namespace", "")),
         name=str(target.get("name", "")),
         code=code if isinstance(code, int) else 0,
+        allowed=_object(event, "annotations").get("authorization.k8s.io/decision") == "allow",
         stage=str(event["stage"]),
         uri=str(event["requestURI"]),
         time=str(event["requestReceivedTimestamp"]),
