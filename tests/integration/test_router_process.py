@@ -97,12 +97,9 @@ async def test_sigterm_loses_no_request(folder: Path, upstream: Upstream, starte
         response = await ask(session, router.url, stream=True)
         begun = await response.content.readuntil(b"\n\n")
         router.child.send(signal.SIGTERM)
-
-        async def draining() -> bool | None:
-            async with session.get(router.url + "/readyz") as probe:
-                return probe.status == 503 or None
-
-        await eventually(draining, "readyz to say 503")
+        await eventually(lambda: "draining: 1 requests" in router.log.read_text(), "the drain to begin")
+        async with session.get(router.url + "/readyz") as probe:
+            assert probe.status == 503
         assert (await ask(session, router.url)).status == 200, "new requests are served while load balancers look"
         gate.set()
         rest = await response.content.read()
