@@ -99,8 +99,9 @@ def _shortlist(plan: Plan, view: RequestView, live: LiveTable, now: float, draw:
         if facts is None:
             facts = facts_of[pool.key] = live_facts(pool, live, now)
         price = offer.price(view.prompt_tokens, now)
-        reasons = [(f.code, why) for f in REQUEST_FILTERS if (why := f.check(offer, view, plan.rules, price))]
-        reasons += [(f.code, why) for f in LIVE_FILTERS if (why := f.check(facts, now))]
+        reasons = [(code, why) for code, check in REQUEST_FILTERS if (why := check(offer, view, plan.rules, price))]
+        if not facts.clear:
+            reasons += [(code, why) for code, check in LIVE_FILTERS if (why := check(facts, now))]
         candidate = _candidate(planned, price.blended(view.prompt_tokens, completion_tokens(view)))
         if not reasons:
             candidates.append(candidate)

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
+from tieline_api.snapshot import Credential
+
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.constraints import Rules
 from tieline_router.routing.credentials import Choice, MissingSecret, Paused
@@ -179,14 +181,22 @@ class LiveFacts(NamedTuple):
     """Those of `ready` that are not paused."""
     credential: Choice
     verdict: str
+    clear: bool
+    """Nothing is wrong: no live filter would exclude the pool. Spares healthy pools, nearly all, the seven checks."""
 
 
 def live_facts(pool: CompiledPool, live: LiveTable, now: float) -> LiveFacts:
     endpoints = live.endpoints(pool, now)
     ready = [endpoint for endpoint in endpoints if endpoint.ready]
     awake = [endpoint for endpoint in ready if not endpoint.cooldown.active(now)]
-    host = ready[0].host if ready else pool.host
-    return LiveFacts(endpoints, ready, awake, live.credentials.choose(pool, host, now), live.verdict(pool).health)
+    credential = live.credentials.choose(pool, ready[0].host if ready else pool.host, now)
+    verdict = live.verdict(pool).health
+    clear = (
+        (credential is None or isinstance(credential, Credential))
+        and verdict != "Unhealthy"
+        and any(endpoint.breaker.permits(now) for endpoint in awake)
+    )
+    return LiveFacts(endpoints, ready, awake, credential, verdict, clear)
 
 
 def _no_endpoints(facts: LiveFacts, _now: float) -> str | None:

@@ -198,6 +198,12 @@ def test_a_wrong_model_name_rules_out_the_offer_a_redirect_the_pool() -> None:
     assert Transcript(three(pools=pools)).play(E.REDIRECT_REFUSED) == [A, B, "✗ redirect_refused"]
 
 
+def test_what_is_ruled_out_is_not_repeated_either() -> None:
+    pools = [external("a"), external("b")]
+    said = Transcript(three(pools=pools, attempts=4)).play(E.STATUS_404_MODEL, E.STATUS_5XX)
+    assert said == [A, B, B, B, "✗ status_5xx"]
+
+
 def test_a_prompt_that_is_too_long_goes_only_where_there_is_more_room() -> None:
     sizes = {"a": 8000, "b": 4000, "c": 32000, "d": None}
     pools = [external(name, model(context_length=size)) for name, size in sizes.items()]

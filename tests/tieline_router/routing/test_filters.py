@@ -2,10 +2,26 @@
 
 from decimal import Decimal
 
+import msgspec
 import pytest
-from tieline_api.snapshot import AllowDeny, Constraints, MaxPrice, Model, Pool, Prices, Pricing, Protocol, Verdict
+from hypothesis import given
+from hypothesis import strategies as st
+from tieline_api.snapshot import (
+    AllowDeny,
+    Constraints,
+    Ejection,
+    Endpoint,
+    MaxPrice,
+    Model,
+    Pool,
+    PoolEndpoints,
+    Prices,
+    Pricing,
+    Protocol,
+    Verdict,
+)
 from tieline_router.errors import ErrorClass
-from tieline_router.routing.filters import LIVE_FILTERS, OFFER_FILTERS, REQUEST_FILTERS
+from tieline_router.routing.filters import LIVE_FILTERS, OFFER_FILTERS, REQUEST_FILTERS, live_facts
 from tieline_router.routing.view import RequestView
 
 from tests.support.routing import World, backend, codes_of, credential, endpoints, external, model, own, route
@@ -205,8 +221,11 @@ def test_breaker_and_overlay() -> None:
     (endpoint,) = found.live.endpoints(found.pool("p"), found.now)
     for _ in range(5):
         found.live.end(found.live.begin(endpoint, None, found.now), ErrorClass.STATUS_5XX, found.now)
-    assert codes_of(found.decide(), "p") == ["breaker_open"]
-    found.now += 30
+    found.now += 10
+    decision = found.decide()
+    assert codes_of(decision, "p") == ["breaker_open"]
+    assert decision.shortlist.exclusions[0].message.endswith("the next probe is in 20 s")
+    found.now += 20
     assert codes_of(found.decide(), "p") == []
 
 
@@ -244,3 +263,27 @@ def test_pauses_of_a_pool_without_credentials(outcome: ErrorClass, code: str) ->
     assert "in 20 s" in decision.shortlist.exclusions[0].message
     found.now += 20
     assert codes_of(found.decide(), "p") == []
+
+
+@given(
+    st.sampled_from(["Healthy", "Unhealthy"]),
+    st.lists(st.sampled_from(["ok", "unready", "paused", "open"]), max_size=3),
+    st.sampled_from(["none", "held", "missing", "paused"]),
+)
+def test_the_short_cut_for_healthy_pools_says_what_the_filters_say(health: str, states: list[str], key: str) -> None:
+    pool = p(credentials=() if key == "none" else (credential("a"),), ejection=Ejection(max_percent=100))
+    listed = tuple(
+        Endpoint(address=f"10.0.0.{place}:80", ready=state != "unready") for place, state in enumerate(states)
+    )
+    found = World([pool], [route(backend("p"))], {"ai/p": PoolEndpoints(endpoints=listed)})
+    found.live.apply_overlay({"ai/p": msgspec.convert({"health": health}, Verdict)})
+    for endpoint, state in zip(found.live.endpoints(found.pool("p"), found.now), states, strict=True):
+        outcome = {"paused": ErrorClass.OVERLOADED, "open": ErrorClass.STATUS_5XX}.get(state)
+        for _ in range(5 if outcome else 0):
+            found.live.end(found.live.begin(endpoint, None, found.now), outcome, found.now)
+    if key == "missing":
+        found.live.apply_secrets({})
+    if key == "paused":
+        found.live.credentials.pause(found.pool("p"), credential("a"), ErrorClass.STATUS_429, found.now, None)
+    facts = live_facts(found.pool("p"), found.live, found.now)
+    assert facts.clear is not any(rule.check(facts, found.now) for rule in LIVE_FILTERS)

@@ -107,6 +107,8 @@ def test_the_emptier_of_two_drawn() -> None:
     assert pick_endpoint(three, draws(0.0, 0.0)) is three[1]
     assert pick_endpoint(three, draws(0.0, 0.99)) is three[2]
     assert pick_endpoint(three, draws(0.4, 0.0)) is three[1]
+    assert pick_endpoint(three, draws(0.0, 0.49)) is three[1]
+    assert pick_endpoint(three, draws(0.0, 0.51)) is three[2]
     three[1].in_flight = 5
     assert pick_endpoint(three, draws(0.4, 0.0)) is three[1], "the first drawn on a tie"
 
