@@ -32,6 +32,8 @@ async def serve(settings: RouterSettings) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, signalled)
     logger.info("%s %s, class %s, auth %s", PROGRAM, tieline_version(), settings.router_class, settings.auth)
+    if settings.operator_url is None and settings.state_file is None and settings.bootstrap_file is None:
+        logger.warning("there is no source of configuration: set --operator-url, --state-file or --bootstrap-file")
     router = Router(settings)
     try:
         await router.start()

@@ -10,6 +10,7 @@ import pytest
 from tieline_api.snapshot import SCHEMA, Ack, Heartbeat, encode
 
 from tests.support import frames
+from tests.support.clock import VirtualClock
 from tests.support.gateway import Gateway
 from tests.support.operator_stub import OperatorStub
 from tests.support.upstream import Upstream
@@ -174,6 +175,21 @@ async def test_a_restart_without_the_operator_serves_what_was_last_known(
             refused = await keyless.chat(model="acme/other")
             assert (refused.status, refused.error["code"]) == (503, "credentials_unavailable")
     assert b"sk-provider" not in (tmp_path / "state").read_bytes()
+
+
+async def test_addresses_that_nobody_confirms_for_a_minute_give_way() -> None:
+    clock = VirtualClock()
+    async with Upstream() as pod, Upstream() as service, Gateway(clock) as gateway:
+        await gateway.router.apply(frames.endpoints({"a": [pod.address]}, a=service.address))
+        await gateway.router.apply(frames.config([frames.own_pool("a")], [frames.route("a")]))
+        used = []
+        for wait, heartbeat in ((59.0, None), (1.0, None), (0.0, Heartbeat(schema=SCHEMA)), (59.0, None)):
+            clock.advance(wait)
+            if heartbeat is not None:
+                await gateway.router.apply(heartbeat)
+            assert (await gateway.chat()).status == 200
+            used.append((len(pod.completions), len(service.completions)))
+    assert used == [(1, 0), (1, 1), (2, 1), (3, 1)]
 
 
 async def test_addresses_of_a_file_give_way_to_the_services_address(tmp_path: Path) -> None:

@@ -100,7 +100,9 @@ async def test_sigterm_loses_no_request(folder: Path, upstream: Upstream, starte
         await eventually(lambda: "draining: 1 requests" in router.log.read_text(), "the drain to begin")
         async with session.get(router.url + "/readyz") as probe:
             assert probe.status == 503
-        assert (await ask(session, router.url)).status == 200, "new requests are served while load balancers look"
+        late = await ask(session, router.url)
+        assert late.status == 200, "new requests are served while load balancers look"
+        assert late.headers["Connection"] == "close", "and their clients are sent elsewhere"
         gate.set()
         rest = await response.content.read()
     assert (begun + rest).endswith(b"data: [DONE]\n\n")

@@ -15,6 +15,7 @@ from typing import Any, Self
 import aiohttp
 from tieline_api.snapshot import Consumer, Pool, Route
 from tieline_router.app import Router
+from tieline_router.runtime.clock import Clock
 from tieline_router.settings import RouterSettings
 
 from tests.support import frames
@@ -64,9 +65,9 @@ def events_of(body: bytes) -> list[Any]:
 
 
 class Gateway:
-    """Router and client; settings may be replaced by keyword."""
+    """Router and client; settings may be replaced by keyword. `clock` is for everything but socket timeouts."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, clock: Clock | None = None, **settings: Any) -> None:
         self.settings = RouterSettings(
             **{
                 "host": "127.0.0.1",
@@ -79,7 +80,7 @@ class Gateway:
                 **settings,
             }
         )
-        self.router = Router(self.settings)
+        self.router = Router(self.settings, clock=clock)
         self._counter = 0
         self._session: aiohttp.ClientSession | None = None
 

@@ -30,9 +30,11 @@ class ClientGone(Exception):
 class Reply:
     """The answer to one request; `response` is what the handler returns in the end."""
 
-    def __init__(self, request: web.Request, generation_id: str) -> None:
+    def __init__(self, request: web.Request, generation_id: str, *, last: bool = False) -> None:
         self._request = request
         self._headers = {GENERATION_HEADER: generation_id, "Server": "tieline"}
+        if last:  # the router is draining: the client shall open its next connection elsewhere
+            self._headers["Connection"] = "close"
         self._stream: web.StreamResponse | None = None
         self._plain: web.Response | None = None
         self._writing = asyncio.Lock()

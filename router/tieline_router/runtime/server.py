@@ -102,7 +102,7 @@ class ApiServer:
         """Every request to the API, from its headers to its log line."""
         tree, path = path_tree(request.path)
         generation_id = new_generation_id()
-        reply = Reply(request, generation_id)
+        reply = Reply(request, generation_id, last=self.draining)
         started, began = self._clock.now(), self._clock.monotonic()
         call: Call | None = None
         error: ErrorClass | None = ErrorClass.INTERNAL

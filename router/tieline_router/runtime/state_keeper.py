@@ -32,6 +32,7 @@ class StateKeeper:
         self._bootstrap_file = bootstrap_file
         self._dirty = asyncio.Event()
         self._seal: Seal | None = None
+        self._writing: asyncio.Task[None] | None = None
         self.failing = False
         """The last write failed."""
 
@@ -59,11 +60,14 @@ class StateKeeper:
         while True:
             await self._dirty.wait()
             self._dirty.clear()
-            await self._write(self._state_file, store)
+            self._writing = asyncio.create_task(self._write(self._state_file, store), name="state file write")
+            await asyncio.shield(self._writing)  # a write that has begun is finished, also when the process ends
             await self._clock.sleep(MIN_INTERVAL)
 
     async def flush(self, store: SnapshotStore) -> None:
-        """Writes what is not written yet; for the end of the process."""
+        """Waits for a write that is under way and writes what is not written yet; for the end of the process."""
+        if self._writing is not None:
+            await self._writing
         if self._state_file is not None and self._dirty.is_set():
             self._dirty.clear()
             await self._write(self._state_file, store)

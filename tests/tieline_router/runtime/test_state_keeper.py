@@ -1,5 +1,6 @@
 import asyncio
 import gzip
+import threading
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,25 @@ async def test_the_writer_follows_changes(folder: Path) -> None:
         await store.apply(frames.endpoints({}, counter))
     await eventually(lambda: load(folder / "state", None).endpoints == store.endpoints, "the last change on disk")
     writing.cancel()
+
+
+async def test_a_write_that_has_begun_is_finished_at_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, store = keeper(folder)
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(path: Path, saved: Saved, seal: Seal | None) -> None:
+        begun.set()
+        go_on.wait(10)
+        save(path, saved, seal)
+
+    monkeypatch.setattr("tieline_router.runtime.state_keeper.save", slow)
+    writing = asyncio.create_task(made.run(store))
+    await store.apply(frames.endpoints({}, 7))
+    await asyncio.to_thread(begun.wait, 10)
+    writing.cancel()
+    asyncio.get_running_loop().call_later(0.05, go_on.set)
+    await made.flush(store)
+    assert load(folder / "state", None).endpoints == store.endpoints
 
 
 async def test_of_file_and_copy_the_newer_wins_kind_by_kind(folder: Path) -> None:
