@@ -22,6 +22,7 @@ from tieline_operator.resources import LEASES, Body
 
 logger = logging.getLogger(__name__)
 
+CONFLICT_SECONDS: Final = 0.1
 _MICROTIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 _DELETED: Final = "the Lease {}/{} was deleted: a new start begins a new history"
 
@@ -154,10 +155,11 @@ class Leader:
                 holder = lease["spec"]["holderIdentity"]
                 why = f"{holder} holds the Lease {self._namespace}/{LEASE}; waiting until it gives it back or is gone"
             except Conflict:
-                continue
+                wait = CONFLICT_SECONDS
             except Unavailable:
                 wait = self._rhythm.retry
             except (ApiError, ValueError) as error:
+                wait = self._rhythm.retry
                 why = f"cannot take the Lease {self._namespace}/{LEASE}: {error}"
             if why and why != said:
                 logger.warning(why)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from tieline_api.names import DEFAULT_ROUTER_CLASS, GATEWAY_SCOPE, Key
@@ -43,6 +43,7 @@ class Snapshots:
         changed: objects of ours with new content, emptied here: their status follows even if their verdict stays.
         published: called with the publication and its new frames.
         touched: called with the objects whose status may have to change.
+        run: runs the judgement; in a thread, so that heartbeats and acknowledgements go on meanwhile.
     """
 
     def __init__(
@@ -58,6 +59,7 @@ class Snapshots:
         changed: set[ObjectId],
         published: Callable[[Publication, list[Published]], None],
         touched: Callable[[Iterable[ObjectId]], None],
+        run: Callable[..., Awaitable[tuple[Evaluation, dict[Target, Compiled]]]] = asyncio.to_thread,
     ) -> None:
         self.world = World()
         self.evaluation: Evaluation | None = None
@@ -72,6 +74,7 @@ class Snapshots:
         self._expected = expected
         self._published = published
         self._touched = touched
+        self._run = run
         self._counter = 0
         self._changed = changed
         self._looked: set[Key] = set()
@@ -93,8 +96,7 @@ class Snapshots:
             await self._look_for_unlabelled()
             world, fleets = self._gatherer.world(), self._gatherer.fleets()
             targets = self._targets(world, fleets)
-            # A thread keeps heartbeats and acknowledgements going while much is judged.
-            evaluation, compiled = await asyncio.to_thread(_judge, world, self.evaluation, targets)
+            evaluation, compiled = await self._run(_judge, world, self.evaluation, targets)
             self._must_lead()
         except BaseException:
             self._changed.update(changed)

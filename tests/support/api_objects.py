@@ -1,7 +1,7 @@
 """Objects of a Kubernetes API in memory, with what the operator relies on: resourceVersions, conflicts, watches, SSA.
 
-`ApiObjects` is the state, `FakeCluster` the operator's API client on top of it, for tests without sockets. `journal` has
-every write, so that a test can prove that a second run writes nothing. The HTTP face is `api_server`.
+`ApiObjects` is the state, `FakeCluster` the operator's API client on top of it, for tests without sockets. `journal`
+has every write, so that a test can prove that a second run writes nothing. The HTTP face is `api_server`.
 """
 
 from __future__ import annotations

@@ -10,12 +10,12 @@ import asyncio
 import base64
 import gzip
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tieline_api.names import BOOTSTRAP_CONFIG_MAP_PREFIX, BOOTSTRAP_KEY, FIELD_MANAGER, LABEL_ROUTER_CLASS
-from tieline_api.snapshot import ConfigFrame, EndpointsFrame, UnreadableFrame, decode_frame
+from tieline_api.snapshot import ConfigFrame, EndpointsFrame, PoolEndpoints, UnreadableFrame, decode_frame
 
 from tieline_operator.cluster import Cluster
 from tieline_operator.delivery.keeper import write_config_map
@@ -34,7 +34,7 @@ class Copy:
     """What a bootstrap ConfigMap says, apart from revisions."""
 
     content_hash: str
-    endpoints: bytes
+    endpoints: str
 
 
 def pack(publication: Publication) -> bytes:
@@ -51,7 +51,12 @@ def unpack(packed: bytes) -> Copy | None:
         return None
     digest = next((frame.content_hash for frame in frames if isinstance(frame, ConfigFrame)), "")
     pools = next((frame.pools for frame in frames if isinstance(frame, EndpointsFrame)), {})
-    return Copy(digest, repr(sorted(pools.items())).encode())
+    return Copy(digest, _canonical(pools))
+
+
+def _canonical(pools: Mapping[str, PoolEndpoints]) -> str:
+    """Equal addresses, equal text; compared within one process only."""
+    return repr(sorted(pools.items()))
 
 
 class Bootstrap:
@@ -100,8 +105,7 @@ class Bootstrap:
         if not self._leading():
             raise Unavailable("the Lease is not renewed")
         packed = pack(publication)
-        copy = unpack(packed)
-        assert copy is not None  # noqa: S101 - it was packed a line above
+        copy = Copy(publication.frames["config"].content_hash, _canonical(publication.endpoints))
         name = BOOTSTRAP_CONFIG_MAP_PREFIX + router_class
         if router_class not in self._written:
             known = await self._known(name)
