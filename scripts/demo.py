@@ -9,30 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import functools
 import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from tieline_cli.explain import print_decision
 
 from scripts.demonstration import (
-    Accident,
-    Tally,
     ask,
     ask_streaming,
+    console_for_people,
     cost_table,
     dev_server,
+    paid_api,
     tally_table,
-    traffic,
 )
+from scripts.traffic import Accident, Tally, traffic
 from tests.support.llama_server import llama_server
-from tests.support.processes import ChildProcess, free_ports
-from tests.support.waiting import wait_until
+from tests.support.processes import free_ports
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "examples" / "quickstart"
@@ -41,7 +39,7 @@ PORTS = (9101, 9102, 9103)
 REQUESTS = 48
 KILL_AFTER = 12
 
-console = Console(highlight=False, soft_wrap=True)
+console = console_for_people()
 
 
 def step(text: str) -> None:
@@ -74,22 +72,18 @@ def manifests(folder: Path) -> tuple[Path, tuple[int, ...]]:
     return copy, others
 
 
-@contextlib.contextmanager
-def paid_api(folder: Path, port: int) -> Iterator[None]:
-    """The scripted API that stands for a provider whose tokens cost money."""
-    text = "This answer was bought: both of your own servers were away."
-    module = [sys.executable, "-m", "tests.support.upstream", "--port", str(port), "--name", "smollm2", "--text", text]
-    process = ChildProcess("paid-api", module, folder / "paid-api.log", cwd=ROOT, environment=os.environ)
-    try:
-
-        def up() -> bool | None:
-            process.check()
-            return "listening on" in process.tail() or None
-
-        wait_until(up, "the scripted API to listen")
-        yield
-    finally:
-        process.stop()
+def mid_traffic(api: str, accident: Accident) -> Tally:
+    """Sends the requests, shows how far they are, and lets the accident happen meanwhile."""
+    tally = Tally()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    if not console.is_terminal:
+        console.print("This takes half a minute on two cores …")
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("requests", total=REQUESTS)
+        asyncio.run(
+            traffic([api], range(REQUESTS), tally, begun=accident, done=functools.partial(progress.advance, task))
+        )
+    return tally
 
 
 def main() -> int:
@@ -114,7 +108,7 @@ def main() -> int:
 
         step(f"{REQUESTS} requests, half of them streams; llama-a is killed in the middle of a stream")
         accident = Accident("Our llama.cpp server A", KILL_AFTER, first.kill)
-        tally = asyncio.run(traffic(console, server.api, REQUESTS, accident))
+        tally = mid_traffic(server.api, accident)
         console.print(tally_table(tally))
 
         step("The second server goes as well: the paid API answers, at its price")
@@ -125,15 +119,15 @@ def main() -> int:
         print_decision(console, server.explain("small"))
         step("What it cost")
         console.print(cost_table(server.admin))
-        return verdict(tally, bought)
+        return verdict(tally, accident, bought is not None)
 
 
-def verdict(tally: Tally, bought: bool) -> int:
+def verdict(tally: Tally, accident: Accident, bought: bool) -> int:
     """Says in one line whether the promises held."""
     if tally.lost or not bought:
         console.print(f"\n[bold red]FAILED[/]: {tally.lost} requests were lost that failover should have saved.")
         return 1
-    if not tally.killed:
+    if not accident.happened:
         console.print("\n[bold red]FAILED[/]: no stream began on llama-a, so it was never killed.")
         return 1
     begun = f"; {tally.stream_cut} stream(s) that had begun on the dead server ended with an error chunk"
