@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tieline_api.names import key
@@ -89,7 +90,8 @@ slices = st.builds(
 services = st.builds(lambda namespace: manifests.service(namespace=namespace), NAMESPACES)
 namespaces = st.builds(lambda name, team: manifests.namespace(name, team=team), NAMESPACES, st.sampled_from("xy"))
 anything = st.one_of(pools(), routes(), consumers(), secrets(), slices, services, namespaces)
-edits = st.lists(st.tuples(anything, st.booleans(), st.booleans()), min_size=1, max_size=14)
+beginnings = st.lists(anything, max_size=20)
+edits = st.lists(st.tuples(anything, st.booleans(), st.booleans()), min_size=1, max_size=6)
 
 
 def identity(raw: Raw) -> tuple[str, str, str]:
@@ -97,11 +99,13 @@ def identity(raw: Raw) -> tuple[str, str, str]:
 
 
 @settings(max_examples=300, deadline=None)
-@given(edits)
-def test_an_incremental_pass_says_what_a_full_pass_says(history: list[tuple[Raw, bool, bool]]) -> None:
+@given(beginnings, edits)
+def test_an_incremental_pass_says_what_a_full_pass_says(
+    beginning: list[Raw], history: list[tuple[Raw, bool, bool]]
+) -> None:
     """After every edit of a history of edits: objects put and removed, the operator's options switched."""
-    objects: dict[tuple[str, str, str], Raw] = {}
-    evaluation: Evaluation | None = None
+    objects = {identity(raw): raw for raw in beginning}
+    evaluation = manifests.judged(*objects.values())
     for raw, removed, crossing in history:
         if removed:
             objects.pop(identity(raw), None)
@@ -182,6 +186,110 @@ def test_a_caller_that_writes_into_its_tables_hides_no_change() -> None:
     after = evaluate(world, before)
     assert after.pools == {}
     assert not after.routes[key("ai", "coder")].verdict.resolved_refs.holds
+
+
+# -- every dependence: what is judged anew when something else changes ----------------------------------------------
+
+KEYED = {"credentials": [{"name": "main", "type": "APIKey", "apiKey": {"secretRef": {"name": "provider", "key": "k"}}}]}
+SELECTED = {"namespaces": {"from": "Selector", "selector": {"matchLabels": {"team": "x"}}}}
+OLD, YOUNG = {"creationTimestamp": "2026-01-01T00:00:00Z"}, {"creationTimestamp": "2026-01-02T00:00:00Z"}
+SHARED = secret("shared", {"k": "tl-shared"})
+TEAM_X = manifests.namespace("ai", team="x")
+CASES: dict[str, tuple[list[Raw], Raw, tuple[str, str]]] = {
+    "the secret of a pool": ([external("a", connection=KEYED)], secret("provider", {"k": "sk"}), ("ProviderPool", "a")),
+    "the secret of a pool of a route": (
+        [external("a", connection=KEYED), route("r", refs=[ref("a")])],
+        secret("provider", {"k": "sk"}),
+        ("ModelRoute", "r"),
+    ),
+    "the service of a pool": ([hosted()], manifests.service(), ("Endpoints", "own")),
+    "the slices of a pool": (
+        [hosted(), manifests.service()],
+        manifests.endpoint_slice("own-1", manifests.endpoint("10.0.0.1")),
+        ("Endpoints", "own"),
+    ),
+    "the secret of a consumer": ([consumer("c", ("one", "shared", "k"))], SHARED, ("Consumer", "c")),
+    "an older consumer with the key": (
+        [SHARED, consumer("young", ("one", "shared", "k"), meta=YOUNG)],
+        consumer("old", ("one", "shared", "k"), meta=OLD),
+        ("Consumer", "young"),
+    ),
+    "a secret that gives an older consumer the key": (
+        [
+            SHARED,
+            consumer("young", ("one", "shared", "k"), meta=YOUNG),
+            consumer("old", ("one", "late", "k"), meta=OLD),
+        ],
+        secret("late", {"k": "tl-shared"}),
+        ("Consumer", "young"),
+    ),
+    "an older route with the name": (
+        [external(), route("young", refs=[ref()], meta=YOUNG)],
+        route("old", refs=[ref()], meta=OLD),
+        ("ModelRoute", "young"),
+    ),
+    "a named pool": ([route("r", refs=[ref()])], external(), ("ModelRoute", "r")),
+    "a pool of the namespace": ([external(), route("r", [manifests.MODEL])], external("b"), ("ModelRoute", "r")),
+    "a pool for a fallback": (
+        [external(), route("r", refs=[ref()], fallbacks=[{"model": "m/x"}])],
+        external("b", offer("m/x")),
+        ("ModelRoute", "r"),
+    ),
+    "a route for a fallback": (
+        [external(), route("r", refs=[ref()], fallbacks=[{"model": "m/x"}])],
+        route("b", ["m/*"], [ref("api", None)]),
+        ("ModelRoute", "r"),
+    ),
+    "the labels of the namespace of its own pools": (
+        [external(allowedRoutes=SELECTED), route("r", [manifests.MODEL])],
+        TEAM_X,
+        ("ModelRoute", "r"),
+    ),
+    "the labels of the namespace of a named pool": (
+        [external(allowedRoutes=SELECTED), route("r", refs=[ref()])],
+        TEAM_X,
+        ("ModelRoute", "r"),
+    ),
+}
+
+
+def verdict(evaluation: Evaluation, identified: tuple[str, str]) -> object:
+    kind, name = identified
+    tables: dict[str, Any] = {
+        "ProviderPool": evaluation.pools,
+        "Endpoints": evaluation.endpoints,
+        "Consumer": evaluation.consumers,
+        "ModelRoute": evaluation.routes,
+    }
+    return tables[kind][key("ai", name)]
+
+
+@pytest.mark.parametrize("dependence", CASES)
+def test_what_an_object_depends_on_reaches_its_verdict_when_it_comes_and_when_it_goes(dependence: str) -> None:
+    base, other, dependent = CASES[dependence]
+    without, complete = manifests.world(*base), manifests.world(*base, other)
+    before, after = evaluate(without), evaluate(complete)
+    assert verdict(before, dependent) != verdict(after, dependent)
+    assert evaluate(complete, before) == after
+    assert evaluate(without, after) == before
+
+
+def test_a_younger_claim_changes_hands_with_the_age_alone() -> None:
+    def claims(first: Raw, second: Raw) -> World:
+        return manifests.world(
+            SHARED,
+            consumer("a", ("one", "shared", "k"), meta=first),
+            consumer("b", ("one", "shared", "k"), meta=second),
+        )
+
+    before, after = claims(OLD, YOUNG), claims(YOUNG, OLD)
+    assert evaluate(after, evaluate(before)) == evaluate(after) != evaluate(before)
+
+
+def test_the_operator_s_options_reach_every_verdict() -> None:
+    raws = [external(connection={"allowPrivate": True}), route("r", refs=[ref()])]
+    strict, lenient = manifests.world(*raws), manifests.world(*raws, allow_private=True)
+    assert evaluate(lenient, evaluate(strict)) == evaluate(lenient) != evaluate(strict)
 
 
 def test_an_unreadable_object_harms_no_other_one() -> None:
