@@ -99,9 +99,10 @@ class Gatherer:
             try:
                 after[key] = (body, parse(body))
             except MalformedObject as error:
+                after[key] = (body, None)
                 logger.error("%s %s is passed over: %s", kind, key, error)
         self._parsed[kind] = after
-        return {key: value for key, (_, value) in after.items()}
+        return {key: value for key, (_, value) in after.items() if value is not None}
 
 
 def secret_references(world: World) -> set[Key]:

@@ -38,17 +38,19 @@ def _comma_separated(value: object) -> object:
 
 
 def _class_counts(value: object) -> object:
-    """`default=2,batch=1` as a map; what the command line has split already stays."""
-    if not isinstance(value, str):
+    """`default=2,batch=1` as a map; the command line has split it already."""
+    if isinstance(value, str):
+        value = dict(pair.partition("=")[::2] for pair in value.split(",") if pair.strip())
+    if not isinstance(value, dict):
         return value
-    pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
-    if any(not name.strip() or not count.strip() for name, _, count in pairs):
+    counts = {str(name).strip(): str(count).strip() for name, count in value.items()}
+    if not all(name and count.isdecimal() for name, count in counts.items()):
         raise ValueError("is not of the form CLASS=COUNT,CLASS=COUNT")
-    return {name.strip(): count.strip() for name, _, count in pairs}
+    return counts
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-ClassCounts = Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode, BeforeValidator(_class_counts)]
+ClassCounts = Annotated[dict[str, int], NoDecode, BeforeValidator(_class_counts)]
 
 
 class OperatorSettings(CommandLine):

@@ -6,6 +6,7 @@ has every write, so that a test can prove that a second run writes nothing. The 
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import uuid
 from collections.abc import Callable, Mapping
@@ -150,6 +151,8 @@ class FakeCluster(Cluster):
         self.objects = objects
         self.failure: Exception | None = None
         self.before: Callable[[str, str], None] = lambda *_: None
+        self.hang_on = ""
+        """Verb whose calls never return."""
         self.review: Mapping[str, Any] = {}
         self.reviews = 0
         self.probes = 0
@@ -171,6 +174,8 @@ class FakeCluster(Cluster):
             return None
 
     async def get_metadata(self, resource: Resource, namespace: str, name: str) -> Body | None:
+        if self.hang_on == "get":
+            await asyncio.Event().wait()
         found = await self.get(resource, namespace, name)
         return None if found is None else {"metadata": found["metadata"]}
 

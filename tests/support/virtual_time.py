@@ -48,6 +48,17 @@ def run(main: Coroutine[Any, Any, T]) -> T:
         return runner.run(main)
 
 
+def virtual(test: Callable[[], Coroutine[Any, Any, None]]) -> Callable[[], None]:
+    """Makes a test of an asynchronous function: it runs in virtual time. (Fixtures cannot be arguments.)"""
+
+    def run_virtual() -> None:
+        run(test())
+
+    run_virtual.__name__, run_virtual.__doc__ = test.__name__, test.__doc__
+    run_virtual.__module__ = test.__module__
+    return run_virtual
+
+
 def clock() -> float:
     """The running loop's time: what code under test takes as its monotonic clock."""
     return asyncio.get_running_loop().time()

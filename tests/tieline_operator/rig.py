@@ -124,6 +124,14 @@ class Rig:
             metadata = {k: v for k, v in body["metadata"].items() if k not in {"resourceVersion", "generation"}}
             self.watch(resource, "MODIFIED", self.objects.put(resource, {**body, "metadata": metadata}))
 
+    @staticmethod
+    def resource(kind: str) -> Resource:
+        return RESOURCES[kind]
+
+    def delete_known(self, kind: str, name: str) -> None:
+        """The watch tells, late, that an object is gone."""
+        self.watch_delete({"kind": kind, "metadata": {"namespace": manifests.NAMESPACE, "name": name}})
+
     def watch_delete(self, body: Body) -> None:
         self.watch(RESOURCES[body["kind"]], "DELETED", body)
 
