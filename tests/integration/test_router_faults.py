@@ -10,11 +10,15 @@ import pytest
 from tieline_api.snapshot import FirstToken, Retries, Timeouts
 
 from tests.support import frames, replies
+from tests.support.clock import VirtualClock
 from tests.support.gateway import Gateway
-from tests.support.openai_answers import CLOSE, GREETING, Reply
+from tests.support.openai_answers import CLOSE, GREETING, RESET, Body, Reply, Wait, event, stream_head
 from tests.support.upstream import Upstream
 
 QUICK = Timeouts(connect=2, first_token=FirstToken(base=0.3, per_thousand_tokens=0), response=0.3, idle=0.3, request=20)
+CONTENT = {"id": "x", "choices": [{"index": 0, "delta": {"content": GREETING}, "finish_reason": None}]}
+COMPLETE = {"id": "x", "choices": [{"index": 0, "delta": {"content": GREETING}, "finish_reason": "stop"}]}
+FAILED = {"error": {"message": "out of memory", "code": 500}}
 EMPTY = {"id": "x", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
 
 BEFORE_COMMIT: dict[str, Callable[[], Reply]] = {
@@ -39,6 +43,7 @@ BEFORE_COMMIT: dict[str, Callable[[], Reply]] = {
     "404": lambda: replies.error(404, "The model does not exist", "invalid_request_error", "model_not_found"),
     "error in a 200": replies.error_in_ok,
     "error in the stream": replies.error_in_stream,
+    "content and error in one piece": lambda: _at_once(event(CONTENT) + event(FAILED)),
     "redirect": lambda: replies.redirect("http://127.0.0.1:9/elsewhere"),
     "no HTTP": replies.garbage_http,
     "garbage event": replies.garbage_event,
@@ -56,6 +61,11 @@ AFTER_COMMIT: dict[str, tuple[Callable[[], Reply], str]] = {
     "garbage event": (lambda: replies.garbage_event(2), "garbage"),
     "JSON cut in an event": (lambda: replies.cut_json_event(2), "truncated"),
 }
+
+
+def _at_once(body: bytes) -> Reply:
+    """A stream in one write; to a plain request, which it is no answer to either, the same."""
+    return lambda _: [stream_head(), Body(body)]
 
 
 def _later() -> asyncio.Event:
@@ -138,9 +148,13 @@ async def test_a_missing_terminator_harms_nothing(gateway: Gateway, bad: Upstrea
     assert (answer.status, answer.text, answer.done) == (200, GREETING, stream)
 
 
-async def test_what_breaks_after_the_last_finish_reason_harms_nothing(gateway: Gateway, bad: Upstream) -> None:
-    content = {"choices": [{"index": 0, "delta": {"content": GREETING}, "finish_reason": "stop"}]}
-    bad.default = replies.events(content, {"error": {"message": "too late"}})
+@pytest.mark.parametrize("how", ["error", "reset"])
+async def test_what_breaks_after_the_last_finish_reason_harms_nothing(
+    gateway: Gateway, bad: Upstream, how: str
+) -> None:
+    gate = _later()
+    end = [Body(event(FAILED))] if how == "error" else [Wait(gate), RESET]
+    bad.default = lambda _: [stream_head(), Body(event(COMPLETE)), *end]
     answer = await gateway.chat(stream=True)
     assert (answer.text, answer.done) == (GREETING, True)
 
@@ -168,6 +182,23 @@ async def test_retry_after_is_passed_on_when_every_provider_limits(
     bad.default, good.default = replies.rate_limited("99"), replies.rate_limited("77")
     answer = await gateway.chat()
     assert (answer.status, answer.error["code"], answer.headers["Retry-After"]) == (429, "rate_limit_exceeded", "77")
+
+
+async def test_a_pause_that_the_provider_asks_for_is_kept(bad: Upstream) -> None:
+    clock = VirtualClock()
+    bad.script(replies.server_error(503, "3"))
+    async with Gateway(clock) as gateway:
+        await gateway.configure([frames.own_pool("bad")], [frames.route("bad")], addresses={"bad": [bad.address]})
+        answer = await gateway.chat()
+    assert (answer.status, len(bad.completions)) == (200, 2)
+    assert any(seconds >= 3 for seconds in clock.slept)
+
+
+async def test_redirects_are_never_followed(gateway: Gateway, bad: Upstream, good: Upstream) -> None:
+    async with Upstream() as elsewhere:
+        bad.default = replies.redirect(f"{elsewhere.base_url}/v1/chat/completions")
+        assert (await gateway.chat()).json["provider"] == "good"
+        assert not elsewhere.requests
 
 
 async def test_the_callers_own_fault_is_not_tried_elsewhere(gateway: Gateway, bad: Upstream, good: Upstream) -> None:

@@ -36,7 +36,7 @@ def gateway_of(operator: OperatorStub, **settings: Any) -> Gateway:
 
 
 async def test_frames_come_into_force_and_are_acknowledged(operator: OperatorStub) -> None:
-    async with Upstream() as upstream, gateway_of(operator) as gateway:
+    async with Upstream() as upstream, gateway_of(operator, operator_server_name="tieline-operator") as gateway:
         router = await operator.connected()
         assert (router.token, router.hello.router_class, router.hello.holds) == ("token-1", "default", {})
         await router.send(frames.endpoints({"a": [upstream.address]}))
@@ -112,7 +112,7 @@ async def test_it_serves_while_the_operator_is_away_and_connects_again(
     assert (len(away), len(back)) == (1, 1)
 
 
-@pytest.mark.parametrize("problem", ["token refused", "token missing", "unknown CA", "CA missing"])
+@pytest.mark.parametrize("problem", ["token refused", "token missing", "unknown CA", "CA missing", "other name"])
 async def test_what_keeps_it_out_is_told(
     operator: OperatorStub, tmp_path: Path, caplog: pytest.LogCaptureFixture, problem: str
 ) -> None:
@@ -124,6 +124,7 @@ async def test_what_keeps_it_out_is_told(
         "token missing": "the service-account token cannot be read",
         "unknown CA": "CERTIFICATE_VERIFY_FAILED",
         "CA missing": "CA bundle",
+        "other name": "Hostname mismatch",
     }[problem]
     match problem:
         case "token refused":
@@ -134,6 +135,8 @@ async def test_what_keeps_it_out_is_told(
             settings["operator_ca_file"] = OperatorStub(other).ca_file
             async with OperatorStub(other):
                 pass
+        case "other name":
+            settings["operator_server_name"] = "another-operator"
         case _:
             operator.ca_file.unlink()
     async with gateway_of(operator, **settings) as gateway:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from tieline_api.snapshot import AllowDeny, Constraints, Credential, Header, SecretRef
+from tieline_api.snapshot import AllowDeny, Constraints, Credential, Header, Retries, SecretRef
 
 from tests.support import frames, replies
 from tests.support.gateway import MESSAGES, Gateway
@@ -306,6 +306,8 @@ async def test_a_pool_that_cannot_say_usage_is_not_asked(gateway: Gateway, upstr
 
 
 async def test_a_kept_connection_that_the_server_closed_costs_nothing(gateway: Gateway, upstream: Upstream) -> None:
+    routes = [frames.route("a", retries=Retries(attempts=1))]
+    await gateway.configure([frames.own_pool("a")], routes, addresses={"a": [upstream.address]})
     await gateway.chat()
     upstream.script(replies.close_before_headers())
     answer = await gateway.chat()
@@ -313,6 +315,20 @@ async def test_a_kept_connection_that_the_server_closed_costs_nothing(gateway: G
     assert [seen.outcome for seen in upstream.completions] == ["answered", "cut by us", "answered"]
     endpoint = (await gateway.admin("/admin/endpoints"))["endpoints"][0]
     assert endpoint["consecutiveFailures"] == 0
+
+
+async def test_cookies_of_a_provider_are_forgotten(upstream: Upstream) -> None:
+    head = b"HTTP/1.1 500 No\r\nSet-Cookie: session=1; Path=/\r\nContent-Length: 0\r\n\r\n"
+    upstream.script(replies.raw(head))
+    async with Gateway() as gateway:
+        await gateway.configure(
+            [frames.external_pool("b", f"http://localhost:{upstream.port}")],
+            [frames.route("b")],
+            secrets={"b_key": "k"},
+        )
+        assert (await gateway.chat()).status == 200
+    assert len(upstream.completions) == 2
+    assert "Cookie" not in upstream.completions[1].headers
 
 
 async def test_connections_are_kept_between_requests(gateway: Gateway, upstream: Upstream) -> None:

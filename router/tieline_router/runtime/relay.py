@@ -146,8 +146,6 @@ class Relay:
             limit.reading() if committed else limit.waiting()
         rest = stream.end()
         if stream.failure is None:
-            if not committed:
-                self._on_commit()
             limit.writing()
             await self._reply.write(rest + DONE_EVENT)
             await self._reply.end()

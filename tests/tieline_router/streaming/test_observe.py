@@ -91,6 +91,8 @@ def test_usage_is_taken_from_wherever_it_stands() -> None:
     assert observer.usage == Usage(3, 0)
     observer.observe(json.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}).encode())
     assert observer.usage == Usage(3, 1)
+    observer.observe(chunk(usage={"odd": 1}))
+    assert observer.usage == Usage(3, 1), "what is not understood does not undo what was known"
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,11 @@ from tieline_router.streaming.sse import Event, EventTooLong, SseDecoder, encode
 from tests.support.openai_answers import split
 
 TRANSCRIPT = (
-    b"\xef\xbb\xbf: hello\n\n"
-    b"data: first\n\n"
+    b"\xef\xbb\xbfdata: first\n\n"
+    b": a comment\n\n"
     b"data:no space\r\n\r\n"
     b"event: named\rdata: a\rdata: b\r\r"
+    b"event: windows\r\ndata: c\r\n\r\n"
     b"id: 7\nretry: 100\nunknown: field\ndata\n\n"
     b"data: \xc3\xbcml\xc3\xa4ut \xf0\x9f\x98\x80\r\n\n"
     b"event: dropped\n\n"
@@ -19,6 +20,7 @@ EVENTS = [
     Event(b"first"),
     Event(b"no space"),
     Event(b"a\nb", "named"),
+    Event(b"c", "windows"),
     Event(b""),
     Event("ümläut 😀".encode()),
     Event(b" two spaces"),
@@ -63,7 +65,7 @@ def test_an_event_without_its_blank_line_comes_at_the_end() -> None:
     assert decoder.close() == []
 
 
-@given(st.lists(st.sampled_from([b"x" * 40, b"data: ", b"\n"]), max_size=60))
+@given(st.lists(st.sampled_from([b"x" * 40, b"data: ", b"\n", b"\n" + b"x" * 150]), max_size=60))
 def test_the_buffer_has_a_bound(chunks: list[bytes]) -> None:
     decoder = SseDecoder(100)
     try:
