@@ -52,7 +52,8 @@ class Cooldown:
             pause = min(max(retry_after, 0.0), MAX_RETRY_AFTER)
         self.until = max(self.until, now + pause)
 
-    def clear(self) -> None:
-        self.until = 0.0
-        self.count = 0
-        self.reason = None
+    def answered(self, now: float) -> None:
+        """A request succeeded: the next pause starts small again. A pause that still lasts is kept, because the answer
+        may be to a request from before it."""
+        if not self.active(now):
+            self.count = 0

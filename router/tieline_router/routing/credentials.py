@@ -29,7 +29,7 @@ class MissingSecret(NamedTuple):
 
 
 class TriedAll(NamedTuple):
-    """This request has tried every credential that is not paused."""
+    """This request has tried every credential."""
 
 
 Choice = Credential | None | Paused | MissingSecret | TriedAll
@@ -84,7 +84,7 @@ class Credentials:
                     paused = Paused(pause.until, pause.reason or ErrorClass.STATUS_429)
             elif credential.name not in tried:
                 return credential
-        return paused if paused is not None and not tried else TriedAll()
+        return paused or TriedAll()
 
     def used(self, pool_key: str) -> None:
         """The next request takes the next one."""
@@ -95,7 +95,8 @@ class Credentials:
     ) -> None:
         self._pauses.setdefault(self._key(pool, credential), Cooldown()).extend(reason, now, retry_after)
 
-    def answered(self, pool: CompiledPool, credential: Credential) -> None:
-        """It was accepted: the next pause starts small again."""
-        if self._pauses:
-            self._pauses.pop(self._key(pool, credential), None)
+    def answered(self, pool: CompiledPool, credential: Credential, now: float) -> None:
+        """It was accepted."""
+        pause = self._pauses.get(self._key(pool, credential)) if self._pauses else None
+        if pause is not None:
+            pause.answered(now)

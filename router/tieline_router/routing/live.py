@@ -159,9 +159,9 @@ class LiveTable:
         endpoint, credential, probe = lease
         endpoint.in_flight -= 1
         if outcome is None:
-            endpoint.cooldown.clear()
+            endpoint.cooldown.answered(now)
             if credential is not None:
-                self.credentials.answered(endpoint.pool, credential)
+                self.credentials.answered(endpoint.pool, credential, now)
         elif outcome in (ErrorClass.STATUS_429, ErrorClass.STATUS_401_402_403) and credential is not None:
             self.credentials.pause(endpoint.pool, credential, outcome, now, retry_after)
         elif outcome in (ErrorClass.STATUS_429, ErrorClass.STATUS_401_402_403, ErrorClass.OVERLOADED):

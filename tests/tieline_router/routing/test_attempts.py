@@ -160,6 +160,21 @@ def test_an_endpoint_that_hangs_is_not_asked_again(error: ErrorClass) -> None:
     assert Transcript(farm(2)).play(error) == ["farm/10.0.0.0", "farm/10.0.0.1", f"✗ {error}"]
 
 
+def test_neither_what_hung_nor_what_is_not_ready_any_more_is_repeated() -> None:
+    found = farm(2, attempts=4)
+    assert Transcript(found).play(E.TIMEOUT_FIRST_TOKEN, E.STATUS_5XX)[:4] == [
+        "farm/10.0.0.0",
+        "farm/10.0.0.1",
+        "farm/10.0.0.1",
+        "farm/10.0.0.1",
+    ]
+    play = Transcript(farm(1))
+    play.next()
+    play.end(E.STATUS_5XX)
+    play.world.live.apply_endpoints({"ai/farm": endpoints("10.0.0.0:80", ready=False)}, play.world.now)
+    assert play.next() == "✗ status_5xx"
+
+
 def test_a_stale_connection_is_tried_again_at_once_at_the_same_place_but_once_only() -> None:
     play = Transcript(farm(1, attempts=5))
     play.next()
@@ -198,6 +213,10 @@ def test_a_wrong_model_name_rules_out_the_offer_a_redirect_the_pool() -> None:
     assert Transcript(three(pools=pools)).play(E.REDIRECT_REFUSED) == [A, B, "✗ redirect_refused"]
 
 
+def test_a_failure_of_the_whole_pool_spares_its_other_endpoints() -> None:
+    assert Transcript(farm(3, external("b"))).play(E.REDIRECT_REFUSED) == ["farm/10.0.0.0", B, "✗ redirect_refused"]
+
+
 def test_what_is_ruled_out_is_not_repeated_either() -> None:
     pools = [external("a"), external("b")]
     said = Transcript(three(pools=pools, attempts=4)).play(E.STATUS_404_MODEL, E.STATUS_5XX)
@@ -229,6 +248,16 @@ def test_retry_after_is_a_floor_for_the_same_place() -> None:
     play.end(E.OVERLOADED, 0.1)
     assert play.next() == "farm/10.0.0.0"
     assert play.pause() == 0.5
+
+
+@pytest.mark.parametrize(("first", "second", "sooner"), [(1.0, 3.0, A), (3.0, 1.0, B)])
+def test_the_place_that_is_free_sooner_is_repeated(first: float, second: float, sooner: str) -> None:
+    play = Transcript(three(pools=[external("a"), external("b")]))
+    for hint in (first, second):
+        play.next()
+        play.end(E.STATUS_429, hint)
+    assert play.next() == sooner
+    assert play.pause() == 1.0
 
 
 def test_a_pause_that_is_too_long_is_left_to_the_client() -> None:

@@ -49,9 +49,16 @@ def test_another_reason_or_a_long_quiet_time_starts_small() -> None:
     assert pause.until == later + BASE_SECONDS[REFUSED]
 
 
-def test_clear_ends_it() -> None:
+def test_an_answer_lets_the_next_pause_start_small_but_ends_none() -> None:
+    """It may be the answer to a request from before the pause."""
     pause = Cooldown()
-    pause.extend(LIMIT, 0.0, 30)
-    pause.clear()
-    assert not pause.active(0.0)
-    assert pause.reason is None
+    for now in (0.0, 5.0, 15.0):
+        pause.extend(LIMIT, now, None)
+    assert pause.until == 35.0
+    pause.answered(20.0)
+    assert pause.until == 35.0
+    pause.extend(LIMIT, 35.0, None)
+    assert pause.until == 75.0
+    pause.answered(75.0)
+    pause.extend(LIMIT, 76.0, None)
+    assert pause.until == 81.0

@@ -55,15 +55,29 @@ def test_what_was_tried_is_passed_over() -> None:
     assert credentials.choose(POOL, HOST, NOW, frozenset("ab")) == TriedAll()
 
 
-def test_a_new_version_or_an_accepted_answer_ends_a_pause() -> None:
+def test_a_new_version_ends_a_pause() -> None:
     credentials = holding(a="1", b="1")
     for name in (A, B):
         credentials.pause(POOL, name, ErrorClass.STATUS_401_402_403, NOW, None)
     credentials.hold({"secret-a": "2", "secret-b": "1"})
     assert credentials.choose(POOL, HOST, NOW) == A
-    credentials.answered(POOL, B)
     credentials.used(POOL.key)
-    assert credentials.choose(POOL, HOST, NOW) == B
+    assert credentials.choose(POOL, HOST, NOW) == A
+
+
+def test_pauses_of_a_credential_grow_until_it_is_accepted() -> None:
+    credentials = holding(a="1")
+    lengths = []
+    now = NOW
+    for accepted in (False, False, True, False):
+        credentials.pause(POOL, A, ErrorClass.STATUS_429, now, None)
+        paused = credentials.choose(POOL, HOST, now)
+        assert isinstance(paused, Paused)
+        lengths.append(paused.until - now)
+        now = paused.until
+        if accepted:
+            credentials.answered(POOL, A, now)
+    assert lengths == [5, 10, 20, 5]
 
 
 def test_a_bound_credential_never_goes_elsewhere() -> None:

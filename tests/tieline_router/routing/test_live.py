@@ -1,6 +1,7 @@
 from tieline_api.snapshot import Config, Ejection, Endpoint, PoolEndpoints, Verdict
 from tieline_router.errors import ERRORS, ErrorClass
 from tieline_router.routing.breaker import State
+from tieline_router.routing.credentials import Paused
 from tieline_router.routing.endpoint import EndpointState
 from tieline_router.routing.live import ANSWERED, CONFIRMATION_TTL, LiveTable
 from tieline_router.routing.table import compile_table
@@ -158,13 +159,41 @@ def test_a_credential_is_paused_not_the_endpoint() -> None:
     assert found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now) == credential("b")
 
 
-def test_a_success_ends_pauses() -> None:
-    found = world()
+def test_a_pause_outlasts_answers_to_requests_from_before_it() -> None:
+    wire = external("ext", credentials=(credential("a"),))
+    found = World([wire], [route(backend("ext"))])
     (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
-    found.live.end(found.live.begin(endpoint, None, found.now), ErrorClass.OVERLOADED, found.now, retry_after=9)
+    for key in (credential("a"), None):
+        before = found.live.begin(endpoint, key, found.now)
+        found.live.end(found.live.begin(endpoint, key, found.now), ErrorClass.STATUS_429, found.now, retry_after=9)
+        found.live.end(before, None, found.now)
     assert endpoint.cooldown.active(found.now)
-    found.live.end(found.live.begin(endpoint, None, found.now), None, found.now)
-    assert not endpoint.cooldown.active(found.now)
+    assert isinstance(found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now), Paused)
+
+
+def test_a_success_lets_the_next_pause_start_small() -> None:
+    wire = external("ext", credentials=(credential("a"),))
+    for key in (credential("a"), None):
+        found = World([wire], [route(backend("ext"))])
+        (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
+        lengths = []
+        for outcome in (ErrorClass.STATUS_429, ErrorClass.STATUS_429, None, ErrorClass.STATUS_429):
+            found.live.end(found.live.begin(endpoint, key, found.now), outcome, found.now)
+            paused = found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now)
+            until = paused.until if isinstance(paused, Paused) else endpoint.cooldown.until
+            lengths.append(max(until - found.now, 0))
+            found.now = max(found.now, until)
+        assert lengths == [5, 10, 0, 5]
+
+
+def test_every_attempt_takes_the_next_credential() -> None:
+    wire = external("ext", credentials=(credential("a"), credential("b")))
+    found = World([wire], [route(backend("ext"))])
+    (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
+    found.live.begin(endpoint, None, found.now)
+    assert found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now) == credential("a")
+    found.live.begin(endpoint, credential("a"), found.now)
+    assert found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now) == credential("b")
 
 
 def test_verdicts_are_unknown_until_told() -> None:

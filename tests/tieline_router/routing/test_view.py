@@ -42,6 +42,11 @@ def test_inline_media_are_left_out() -> None:
     assert estimate_prompt_tokens(audio) == estimate_prompt_tokens(audio.replace(sound, b""))
 
 
+def test_a_long_word_without_a_sign_of_media_is_text() -> None:
+    text = b'{"content":"' + b"A" * 2000 + b'"}'
+    assert estimate_prompt_tokens(text) == (len(text) + 3) // 4
+
+
 def test_long_text_is_not_taken_for_media() -> None:
     text = b'{"content":"' + b"the url is data: and base64, is a word here. " * 100 + b'"}'
     assert estimate_prompt_tokens(text) == (len(text) + 3) // 4
