@@ -14,6 +14,7 @@ import pytest
 
 from tests.support import cluster_floor
 from tests.support.api_client import ApiClient
+from tests.support.cluster_world import Tenant
 from tests.support.control_plane import ControlPlane
 from tests.support.crds import apply_crds
 from tests.support.installation import Installation
@@ -70,6 +71,15 @@ def installation(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathF
     """Tieline by its chart, with one operator and two routers, anew for each file of tests."""
     with Installation(control_plane, tmp_path_factory.mktemp("installation")) as installed:
         yield installed
+
+
+@pytest.fixture
+def tenant(installation: Installation, kubectl: Kubectl, namespace: str, tmp_path: Path) -> Iterator[Tenant]:
+    """The test's namespace with a key of its own, for what users and their applications do there."""
+    tenant = Tenant(installation, kubectl, namespace, tmp_path)
+    tenant.apply_consumer()
+    yield tenant
+    tenant.close()
 
 
 @pytest.fixture(scope="session")
