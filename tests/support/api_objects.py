@@ -76,7 +76,7 @@ class ApiObjects:
         made: Object = copy.deepcopy(dict(body))
         metadata = made["metadata"]
         if "name" not in metadata:
-            metadata["name"] = metadata["generateName"] + uuid.uuid4().hex[:5]
+            metadata["name"] = metadata["generateName"] + f"{self.version:05x}"
         if (plural, namespace, metadata["name"]) in self.objects:
             raise Conflict(409, "AlreadyExists", f"{plural} {metadata['name']!r} already exists")
         metadata.setdefault("uid", str(uuid.uuid4()))
