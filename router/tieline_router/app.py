@@ -23,7 +23,7 @@ from tieline_router.runtime.admin import AdminServer
 from tieline_router.runtime.clock import Clock, SystemClock
 from tieline_router.runtime.exchange import Exchange
 from tieline_router.runtime.operator_stream import OperatorAddress, OperatorStream
-from tieline_router.runtime.server import ApiServer
+from tieline_router.runtime.server import ApiServer, http_logger
 from tieline_router.runtime.snapshots import SnapshotStore, apply_counted
 from tieline_router.runtime.state_keeper import StateKeeper
 from tieline_router.runtime.tasks import Tasks
@@ -150,6 +150,7 @@ class Router:
         runner = web.AppRunner(
             application,
             access_log=None,
+            logger=http_logger,
             handler_cancellation=True,
             keepalive_timeout=self.settings.keepalive_timeout,
             shutdown_timeout=0.1,

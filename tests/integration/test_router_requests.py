@@ -337,12 +337,26 @@ async def test_connections_are_kept_between_requests(gateway: Gateway, upstream:
     assert len({seen.peer for seen in upstream.completions}) == 1
 
 
-async def test_http_that_is_none_does_not_stop_the_router(gateway: Gateway) -> None:
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"\x16\x03\x01 no HTTP\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-\x00secret\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer sk-secret" + b"x" * 20_000 + b"\r\n\r\n",
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nsk-secret\r\n",
+    ],
+)
+async def test_what_is_no_http_is_refused_and_not_quoted(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture, sent: bytes
+) -> None:
+    caplog.set_level("DEBUG")
     reader, writer = await asyncio.open_connection("127.0.0.1", gateway.router.address[1])
-    writer.write(b"\x16\x03\x01 no HTTP\r\n\r\n")
+    writer.write(sent)
     assert b"400" in await reader.readline()
     writer.close()
     assert (await gateway.chat()).status == 200
+    assert "secret" not in caplog.text
+    assert "Traceback" not in caplog.text
 
 
 async def test_a_body_that_does_not_come_is_given_up(upstream: Upstream) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from tieline_router.errors import ERRORS, ErrorClass, PathTree, http_status
 from tieline_router.runtime.call import Call, Refused
@@ -37,6 +38,23 @@ MODELS: Final = "/models"
 METHODS: Final = {CHAT: "POST", MODELS: "GET"}
 SERVED: Final = ", ".join(f"{method} /v1{path}" for path, method in METHODS.items())
 CLIENT_CLOSED_REQUEST: Final = 499
+
+
+class _OurFaultsOnly(logging.Filter):
+    """Keeps clients that speak no HTTP out of the log: aiohttp would write a stack for each, and quote the line, which
+    may hold a key."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        if not isinstance(error, HttpProcessingError):
+            return True
+        logger.debug("a client sent what is no HTTP request: %s", type(error).__name__)
+        return False
+
+
+http_logger: Final = logging.getLogger("tieline_router.http")
+"""For aiohttp's own reports about connections."""
+http_logger.addFilter(_OurFaultsOnly())
 
 
 def path_tree(path: str) -> tuple[PathTree, str]:

@@ -100,4 +100,5 @@ class TextFormatter(logging.Formatter):
 def _text(value: object) -> str:
     if isinstance(value, list | tuple):
         return "[" + ", ".join(map(str, value)) + "]"
-    return str(value) if not isinstance(value, str) or (value and " " not in value) else repr(value)
+    plain = not isinstance(value, str) or (value.isprintable() and value and " " not in value)
+    return str(value) if plain else repr(value)

@@ -53,9 +53,11 @@ def test_what_is_not_the_callers_fault_is_a_warning(output: io.StringIO, status:
     assert json.loads(written(output, "json", RequestLine(status=status)))["level"] == level
 
 
-def test_a_name_from_a_caller_cannot_forge_a_line(output: io.StringIO) -> None:
-    forged = RequestLine(model='x\n2026 INFO    request outcome=ok "')
-    assert written(output, "text", forged).count("\n") == 1
+@pytest.mark.parametrize("model", ['x\n2026 INFO    request outcome=ok "', "x\noutcome=ok", "x\x1b[2J", "x\x00"])
+def test_a_name_from_a_caller_cannot_forge_a_line(output: io.StringIO, model: str) -> None:
+    line = written(output, "text", RequestLine(model=model))
+    assert line.endswith("\n")
+    assert line[:-1].isprintable()
 
 
 def test_a_stack_stands_in_the_record(output: io.StringIO) -> None:
