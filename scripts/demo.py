@@ -102,7 +102,7 @@ def main() -> int:
         console.print(server.banner)
 
         step("A question, plain")
-        asyncio.run(ask(console, server.api, "What is the capital of France?"))
+        asyncio.run(ask(console, server.api, "What is the largest ocean on Earth?"))
         step("A question, streaming")
         asyncio.run(ask_streaming(console, server.api, "Count from one to five."))
 
@@ -113,7 +113,7 @@ def main() -> int:
 
         step("The second server goes as well: the paid API answers, at its price")
         second.kill()
-        bought = asyncio.run(ask(console, server.api, "What is the capital of France?"))
+        bought = asyncio.run(ask(console, server.api, "What is the largest ocean on Earth?"))
 
         step("Why? The router's own account: GET /admin/explain?model=small")
         print_decision(console, server.explain("small"))

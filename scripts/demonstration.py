@@ -129,6 +129,16 @@ async def ask_streaming(console: Console, api: str, text: str, *, headers: Mappi
     return whole
 
 
+async def refusal(api: str, model: str, headers: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    """Asks what should be refused: status and `error` of the answer, which is empty when it was not refused."""
+    async with (
+        aiohttp.ClientSession(timeout=CLIENT_TIMEOUT, headers=headers) as session,
+        session.post(f"{api}/v1/chat/completions", json=question("Hello.", model=model)) as response,
+    ):
+        body = await response.json()
+        return response.status, body.get("error", {})
+
+
 def path_of(api: str) -> str:
     """What is asked: the path alone on loopback, where there is one server, else the whole URL."""
     path = "/v1/chat/completions"

@@ -14,7 +14,7 @@ import re
 import signal
 import sys
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from tests.support.api_client import Object
@@ -32,7 +32,10 @@ class PodProcess:
     """One pod's process: `start` and `kill` it as often as the test likes; the pod, its address and its state stay.
 
     `extra` are variables of the test's own, which win over the pod's. `folder` takes the pod's files and its log.
+    `command` stands for the container's own where that is a program of an image that nobody can run here.
     """
+
+    command: Sequence[str] | None = None
 
     def __init__(self, plane: ControlPlane, pod: Object, folder: Path, extra: Mapping[str, str]) -> None:
         self.name: str = pod["metadata"]["name"]
@@ -54,12 +57,10 @@ class PodProcess:
         Main thread only. `ProcessDied` when it ends instead, `TimeoutError` when the probe stays bad.
         """
         self.refresh()
-        program = Path(sys.executable).with_name(self._container["command"][0])
+        command = self.command or [*self._container["command"], *self._container.get("args", [])]
+        program = Path(sys.executable).with_name(command[0])
         environment = self.environment()
-        words = [
-            _REFERENCE.sub(lambda found: environment.get(found[1], found[0]), word)
-            for word in [*self._container["command"][1:], *self._container.get("args", [])]
-        ]
+        words = [_REFERENCE.sub(lambda found: environment.get(found[1], found[0]), word) for word in command[1:]]
         self._process = ChildProcess(self.name, [program, *words], self.log, cwd=self._root, environment=environment)
         if ready:
             self.wait_ready(seconds)
@@ -207,7 +208,8 @@ class PodProcess:
 class PodSet:
     """The pods that a label selector finds, each with its process: `sync` follows what Deployments did to them.
 
-    `extra` gives the test's own variables for a pod. Processes are in the order of their pods' names.
+    `extra` gives the test's own variables for a pod, `command` what runs in place of its image. Processes are in the
+    order of their pods' names.
     """
 
     def __init__(
@@ -217,12 +219,14 @@ class PodSet:
         selector: str,
         folder: Path,
         extra: Callable[[PodProcess], Mapping[str, str]] = lambda _: {},
+        command: Sequence[str] | None = None,
     ) -> None:
         self.namespace = namespace
         self.selector = selector
         self._plane = plane
         self._folder = folder
         self._extra = extra
+        self._command = command
         self._processes: dict[str, PodProcess] = {}
 
     @property
@@ -245,6 +249,7 @@ class PodSet:
         came = sorted(pods.keys() - self._processes.keys())
         for name in came:
             process = PodProcess(self._plane, pods[name], self._folder, {})
+            process.command = self._command
             process.extra.update(self._extra(process))
             self._processes[name] = process
             process.start(ready=False)

@@ -1,0 +1,1 @@
+"""Benchmarks: figures are measured from outside, stored under `bench/results/`, and never asserted."""
