@@ -5,7 +5,6 @@ One control plane a session, one fresh namespace a test.
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from tests.support.control_plane import ControlPlane
 from tests.support.crds import apply_crds
 from tests.support.installation import Installation
 from tests.support.kubectl import Kubectl
-from tests.support.waiting import wait_until
+from tests.support.namespaces import fresh_namespace
 
 HERE = Path(__file__).parent
 
@@ -52,12 +51,8 @@ def admin(control_plane: ControlPlane) -> ApiClient:
 @pytest.fixture
 def namespace(admin: ApiClient) -> Iterator[str]:
     """A namespace of the test's own with its default service account; its deletion is asked for, not waited for."""
-    name = f"test-{secrets.token_hex(4)}"
-    admin.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    path = f"/api/v1/namespaces/{name}"
-    wait_until(lambda: admin.find(f"{path}/serviceaccounts/default"), f"the default service account of {name}")
-    yield name
-    admin.delete(path)
+    with fresh_namespace(admin) as name:
+        yield name
 
 
 @pytest.fixture

@@ -24,6 +24,7 @@ class AuditRecord:
     allowed: bool  # by RBAC; an allowed request may still get 403, such as a write to a namespace that is going
     stage: str  # ResponseComplete, or ResponseStarted when a watch begins, or Panic
     uri: str
+    agent: str  # User-Agent: which program asked, as it says itself
     time: str  # when the API server received it, RFC 3339
 
     @property
@@ -51,6 +52,7 @@ def _record(event: dict[str, object]) -> AuditRecord:
         allowed=_object(event, "annotations").get("authorization.k8s.io/decision") == "allow",
         stage=str(event["stage"]),
         uri=str(event["requestURI"]),
+        agent=str(event.get("userAgent", "")),
         time=str(event["requestReceivedTimestamp"]),
     )
 
