@@ -95,15 +95,11 @@ class Exchange:
         lease = self._live.begin(attempt.endpoint, attempt.credential, self._clock.now())
         pool = attempt.offer.pool
         call.answered_by, call.answered_model = pool.key, attempt.offer.model_name
-        outcome = Outcome(ErrorClass.CLIENT_DISCONNECTED)
+        outcome = Outcome(ErrorClass.INTERNAL)
         try:
             outcome = await self._perform(call, attempts, attempt)
-        except ClientGone:
-            raise
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            outcome = Outcome(ErrorClass.INTERNAL)
+        except (ClientGone, asyncio.CancelledError):
+            outcome = Outcome(ErrorClass.CLIENT_DISCONNECTED)
             raise
         finally:
             transition = self._live.end(lease, outcome.error, self._clock.now(), outcome.retry_after)
