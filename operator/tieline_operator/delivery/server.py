@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 HELLO_SECONDS: Final = 10.0
 SEND_SECONDS: Final = 30.0
 """A router that takes no byte for this long is cut off; it connects anew when it can."""
+CLOSE_SECONDS: Final = 2.0
 PING_SECONDS: Final = 15.0
 REVIEW_SECONDS: Final = 600.0
 """Pace at which the token of a connected router is reviewed again."""
@@ -126,7 +127,12 @@ class SnapshotServer:
         except Closed as closed:
             logger.info("snapshot stream of router %s (%s) closed: %s", router.pod, router.scope, closed)
             reason = str(closed).encode()[:MAX_CLOSE_REASON]
-            await socket.close(code=closed.code, message=reason.decode(errors="ignore").encode())
+            try:
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await socket.close(code=closed.code, message=reason.decode(errors="ignore").encode())
+            except TimeoutError:
+                if request.transport is not None:  # it takes not even this
+                    request.transport.abort()
         return socket
 
     async def _serve(self, socket: web.WebSocketResponse, router: Router, authorization: str) -> None:
