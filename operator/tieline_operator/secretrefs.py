@@ -48,12 +48,13 @@ def resolve(
     if secret.labels.get(LABEL_USE) != USE_CREDENTIALS:
         message = f"{path}: Secret {namespace}/{name} lacks the label that permits its use: {label}"
         return Finding("False", Reason.SECRET_NOT_LABELLED, message)
+    write = f"kubectl patch secret -n {namespace} {name} --type=merge -p '{{\"stringData\":{{\"{item}\":\"VALUE\"}}}}'"
     if item not in secret.data:
-        message = f"{path}: Secret {namespace}/{name} has no key {item}: add it, or correct the reference"
+        message = f"{path}: Secret {namespace}/{name} has no key {item}: correct the reference, or add the key: {write}"
         return Finding("False", Reason.SECRET_KEY_NOT_FOUND, message)
     value = secret.data[item]
     if not value:
-        message = f"{path}: key {item} of Secret {namespace}/{name} is empty or is not text: write the value into it"
+        message = f"{path}: key {item} of Secret {namespace}/{name} is empty or is not text: write its value: {write}"
         return Finding("False", Reason.SECRET_KEY_NOT_FOUND, message)
     if not lines and not value.isprintable():
         message = f"{path}: key {item} of Secret {namespace}/{name} holds control characters: write one line of text"
