@@ -49,6 +49,16 @@ netns._unshare(netns.CLONE_NEWNET)
 """
 
 
+NAMED = """
+import pathlib, subprocess, sys
+from tests.support import service_names
+service_names.add("own.ai.svc", "10.96.7.7")
+service_names.add("two.ai.svc", "10.96.7.8")
+ask = "import socket; print(socket.gethostbyname('own.ai.svc'), socket.gethostbyname('two.ai.svc'))"
+subprocess.run([sys.executable, "-c", ask], check=True)
+"""
+
+
 def run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
 
@@ -70,6 +80,13 @@ def test_command_keeps_its_exit_code_and_none_is_an_error() -> None:
 def test_ordinary_user_may_enter() -> None:
     done = run("-c", AS_USER)
     assert done.returncode == 0, done.stderr
+
+
+def test_names_of_services_resolve_for_processes_started_later_and_nowhere_else() -> None:
+    before = Path("/etc/hosts").read_text()
+    done = run("-c", NAMED)
+    assert done.stdout.split() == ["10.96.7.7", "10.96.7.8"], done.stderr
+    assert Path("/etc/hosts").read_text() == before
 
 
 def test_refusal_of_the_kernel_is_explained() -> None:
