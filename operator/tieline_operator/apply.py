@@ -1,4 +1,5 @@
-"""Carries a plan out: the one writer of statuses. Decides nothing; what was written goes into the store at once.
+"""Carries a plan out: the one writer of statuses. Decides nothing; what was written goes into the store at once, unless
+a watch told something newer meanwhile.
 
 Called by `reconcile` with what `plan` returned.
 """
@@ -25,7 +26,7 @@ async def apply_status(cluster: Cluster, store: Store, poster: EventPoster, plan
     except NotFound:
         return False
     # The watch tells of it too, later; a plan made until then must already see what is written.
-    store.put(resource.kind, written)
+    store.put_written(resource.kind, body, written)
     for event in plan.events:
         poster.offer(written, event)
     return True

@@ -63,6 +63,19 @@ class Store:
         self._touch(kind, found)
         return self._set(kind, found, body)
 
+    def put_written(self, kind: str, planned: Body, written: Body) -> bool:
+        """The answer to a write that `planned` led to; False when it is dropped.
+
+        It is taken only in the place of the very body that was planned from. Whatever a watch told meanwhile is newer
+        (or is this very write), and an object that was deleted must not come back.
+        """
+        found = key_of(planned)
+        known = self._bodies[kind].get(found)
+        if known is None or _identity(known) != _identity(planned) or key_of(written) != found:
+            return False
+        self.put(kind, written)
+        return True
+
     def remove(self, kind: str, body: Body) -> Change:
         """An object was deleted."""
         found = key_of(body)
