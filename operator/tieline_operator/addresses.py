@@ -17,7 +17,7 @@ from tieline_api.snapshot import Endpoint, PoolEndpoints
 from tieline_api.v1alpha1.capacity import SelfHosted
 
 from tieline_operator.objects import EndpointSliceView, EndpointView, ServiceView
-from tieline_operator.verdicts import EndpointsVerdict, Finding
+from tieline_operator.verdicts import EndpointsVerdict, Finding, Problem
 from tieline_operator.world import Options
 
 
@@ -86,18 +86,21 @@ def endpoints(
     name, port = hosted.service_ref.name, hosted.service_ref.port
     service, views = services.get(key(namespace, name)), slices.get(key(namespace, name), ())
     if service is None and not views:
-        message = (
-            f"spec.selfHosted.serviceRef: Service {namespace}/{name} does not exist: create it, or correct the name"
+        problem = Problem(
+            "spec.selfHosted.serviceRef",
+            f"Service {namespace}/{name} does not exist",
+            "create it, or correct the name",
         )
-        return EndpointsVerdict(PoolEndpoints(), True, Finding("False", Reason.SERVICE_NOT_FOUND, message))
+        return EndpointsVerdict(PoolEndpoints(), True, Finding.of(Reason.SERVICE_NOT_FOUND, problem))
     names = None if service is None else {item.name for item in service.ports if item.port == port}
     if service is not None and not names:
         has = ", ".join(str(item.port) for item in service.ports) or "none"
-        message = (
-            f"spec.selfHosted.serviceRef.port: Service {namespace}/{name} has no port {port} (its ports: {has}): "
-            f"write the port of the Service, not that of its pods"
+        problem = Problem(
+            "spec.selfHosted.serviceRef.port",
+            f"Service {namespace}/{name} has no port {port} (its ports: {has})",
+            "write the port of the Service, not that of its pods",
         )
-        return EndpointsVerdict(PoolEndpoints(), True, Finding("False", Reason.SERVICE_NOT_FOUND, message))
+        return EndpointsVerdict(PoolEndpoints(), True, Finding.of(Reason.SERVICE_NOT_FOUND, problem))
     found = _gather(views, names, port, options)
     address = None if service is None else f"{name}.{namespace}.svc:{port}"
     return EndpointsVerdict(PoolEndpoints(endpoints=found, service_address=address), observed=True)

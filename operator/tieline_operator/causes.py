@@ -22,7 +22,8 @@ ACK_SECONDS: Final = 0.03
 
 
 class Causes:
-    """`snapshot_queue` has one key, `status_queue` one per object; `seen` counts events by kind."""
+    """`snapshot_queue` has one key, `status_queue` one per object; `seen` counts events by kind; `relisted` is called
+    when a watch has begun anew."""
 
     def __init__(
         self,
@@ -32,6 +33,7 @@ class Causes:
         *,
         debounce_seconds: float,
         seen: Callable[[str], None],
+        relisted: Callable[[], None],
     ) -> None:
         self.changed: set[ObjectId] = set()
         """Objects of ours with new content: their status follows the next judgement even if their verdict stays."""
@@ -40,10 +42,14 @@ class Causes:
         self._status_queue = status_queue
         self._debounce_seconds = debounce_seconds
         self._seen = seen
+        self._relisted = relisted
 
     def watched(self, resource: Resource, change: str | None, body: Body) -> None:
-        """An event of a watch."""
+        """An event of a watch. One without a type was listed at the begin of a watch, which tells what is there and
+        never what has vanished since."""
         self._seen(resource.kind)
+        if change is None:
+            self._relisted()
         put = self._store.remove if change == "DELETED" else self._store.put
         self._note(resource, key_of(body), put(resource.kind, body))
 

@@ -17,31 +17,25 @@ from tieline_api.v1alpha1.providerpool import ProviderPool
 
 from tieline_operator import addresses
 from tieline_operator.support import Support, fields
-from tieline_operator.verdicts import ACCEPTED, Finding
+from tieline_operator.verdicts import ACCEPTED, Finding, Problem
 from tieline_operator.world import Options
-
-MAX_LISTED: Final = 10
-"""Problems that one message names; the rest is counted."""
 
 
 def joined(findings: Iterable[Finding], healthy: Finding) -> Finding:
-    """One finding from several of status False: the reason of the first, the messages of all; `healthy` without any."""
+    """One finding from several of status False: the reason of the first, the problems of all; `healthy` without any."""
     found = list(findings)
     if not found:
         return healthy
-    messages = list(dict.fromkeys(finding.message for finding in found))
-    more = f"; and {len(messages) - MAX_LISTED} more" if len(messages) > MAX_LISTED else ""
-    return Finding("False", found[0].reason, "; ".join(messages[:MAX_LISTED]) + more)
+    problems = (problem for finding in found for problem in finding.problems or (Problem("", finding.message),))
+    return Finding.of(found[0].reason, *problems)
 
 
 def _refused(thing: ProviderPool | ModelRoute | Consumer) -> Finding | None:
     paths = fields(thing, Support.REFUSED)
     if not paths:
         return None
-    message = (
-        f"{', '.join(paths)}: this version does not enforce it, so nothing is served: remove it, or upgrade Tieline"
-    )
-    return Finding("False", Reason.UNSUPPORTED_FIELD, message)
+    message, remedy = "this version does not enforce it, so nothing is served", "remove it, or upgrade Tieline"
+    return Finding.of(Reason.UNSUPPORTED_FIELD, *(Problem(path, message, remedy) for path in paths))
 
 
 def _has_union_member(pool: ProviderPool, _options: Options) -> Finding | None:
@@ -49,22 +43,25 @@ def _has_union_member(pool: ProviderPool, _options: Options) -> Finding | None:
     if member is not None:
         return None
     field = "selfHosted" if pool.spec.type == "SelfHosted" else "external"
-    return Finding("False", Reason.INVALID, f"spec.{field}: is required for type {pool.spec.type}: write it")
+    return Finding.of(Reason.INVALID, Problem(f"spec.{field}", f"is required for type {pool.spec.type}", "write it"))
 
 
 def _insecure(pool: ProviderPool, options: Options) -> Finding | None:
     if pool.spec.external is None or pool.spec.external.base_url.lower().startswith("https://"):
         return None
     if not pool.spec.connection.allow_insecure:
-        message = "spec.external.baseURL: is not encrypted: write https://, or connection.allowInsecure: true"
+        problem = Problem(
+            "spec.external.baseURL", "is not encrypted", "write https://, or connection.allowInsecure: true"
+        )
     elif not options.allow_insecure:
-        message = (
-            "spec.connection.allowInsecure: the operator does not permit it: write https:// into external.baseURL, "
-            "or start the operator with --allow-insecure"
+        problem = Problem(
+            "spec.connection.allowInsecure",
+            "the operator does not permit it",
+            "write https:// into external.baseURL, or start the operator with --allow-insecure",
         )
     else:
         return None
-    return Finding("False", Reason.NOT_PERMITTED, message)
+    return Finding.of(Reason.NOT_PERMITTED, problem)
 
 
 def _private(pool: ProviderPool, options: Options) -> Finding | None:
@@ -73,30 +70,34 @@ def _private(pool: ProviderPool, options: Options) -> Finding | None:
     if pool.spec.connection.allow_private:
         if options.allow_private:
             return None
-        message = (
-            "spec.connection.allowPrivate: the operator does not permit it: remove it, "
-            "or start the operator with --allow-private"
+        problem = Problem(
+            "spec.connection.allowPrivate",
+            "the operator does not permit it",
+            "remove it, or start the operator with --allow-private",
         )
-        return Finding("False", Reason.NOT_PERMITTED, message)
+        return Finding.of(Reason.NOT_PERMITTED, problem)
     if addresses.is_private(addresses.host_of(pool.spec.external.base_url)):
-        message = (
-            "spec.external.baseURL: is an address that is not public: write the provider's public name, "
-            "or connection.allowPrivate: true where the operator permits it"
+        problem = Problem(
+            "spec.external.baseURL",
+            "is an address that is not public",
+            "write the provider's public name, or connection.allowPrivate: true where the operator permits it",
         )
-        return Finding("False", Reason.NOT_PERMITTED, message)
+        return Finding.of(Reason.NOT_PERMITTED, problem)
     return None
 
 
 def _forbidden_address(pool: ProviderPool, options: Options) -> Finding | None:
     stated = (pool.spec.self_hosted.addresses if pool.spec.self_hosted else None) or ()
-    wrong = [address for address in stated if addresses.is_forbidden(addresses.split(address)[0], options)]
-    if not wrong:
-        return None
-    message = (
-        f"spec.selfHosted.addresses: {', '.join(wrong[:MAX_LISTED])}: loopback, link-local and multicast addresses are "
-        f"not permitted: write the address under which routers reach the server"
-    )
-    return Finding("False", Reason.NOT_PERMITTED, message)
+    wrong = [
+        Problem(
+            f"spec.selfHosted.addresses[{index}]",
+            f"{address}: loopback, link-local and multicast addresses are not permitted",
+            "write the address under which routers reach the server",
+        )
+        for index, address in enumerate(stated)
+        if addresses.is_forbidden(addresses.split(address)[0], options)
+    ]
+    return Finding.of(Reason.NOT_PERMITTED, *wrong) if wrong else None
 
 
 def _zones(pool: ProviderPool) -> Iterator[tuple[str, str]]:
@@ -104,10 +105,10 @@ def _zones(pool: ProviderPool) -> Iterator[tuple[str, str]]:
     cost = pool.spec.self_hosted.cost if pool.spec.self_hosted else None
     for index, hours in enumerate(cost.electricity.windows if cost and cost.electricity else ()):
         yield f"spec.selfHosted.cost.electricity.windows[{index}].window.timeZone", hours.window.time_zone
-    for model in pool.spec.models:
+    for number, model in enumerate(pool.spec.models):
         for index, override in enumerate(model.pricing.overrides if model.pricing else ()):
             if override.when.window is not None:
-                path = f"spec.models[{model.name}].pricing.overrides[{index}].when.window.timeZone"
+                path = f"spec.models[{number}].pricing.overrides[{index}].when.window.timeZone"
                 yield path, override.when.window.time_zone
 
 
@@ -116,8 +117,8 @@ def _unknown_zone(pool: ProviderPool, _options: Options) -> Finding | None:
         try:
             ZoneInfo(zone)
         except (ZoneInfoNotFoundError, OSError, ValueError):  # unknown; a folder; a path out of the database
-            message = f"{path}: {zone} is not in the IANA database: write a name such as Europe/Berlin or UTC"
-            return Finding("False", Reason.INVALID, message)
+            message, remedy = f"{zone} is not in the IANA database", "write a name such as Europe/Berlin or UTC"
+            return Finding.of(Reason.INVALID, Problem(path, message, remedy))
     return None
 
 

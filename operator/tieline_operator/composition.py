@@ -44,6 +44,7 @@ from tieline_operator.settings import OperatorSettings
 from tieline_operator.statuses import Statuses
 from tieline_operator.store import Store
 from tieline_operator.telemetry import collect
+from tieline_operator.telemetry.complaints import Complaints
 from tieline_operator.telemetry.metrics import OperatorMetrics
 from tieline_operator.workqueue import Workers
 from tieline_operator.world import ObjectId, Options
@@ -64,6 +65,7 @@ class Operator:
         self.serving = False
         served = settings.served_namespaces()
         self._probe_namespace = None if served is None else settings.namespace
+        self._complaints = Complaints()
         self._draw = random.SystemRandom().random
         login = functools.partial(connect, settings.kubeconfig)
         self._make_queues()
@@ -92,6 +94,7 @@ class Operator:
             self.status_queue,
             debounce_seconds=self.settings.debounce_seconds,
             seen=_counting(self.metrics.watch_events),
+            relisted=self._relisted,
         )
 
     def _make_writers(self) -> None:
@@ -251,7 +254,9 @@ class Operator:
                 result = "conflict"
             case ApiError():
                 result = "refused"
-                logger.error("%s: %s; trying again in %.1f s", key, error, delay)
+                kind = key.kind if isinstance(key, ObjectId) else key
+                if self._complaints.due((kind, error.status), time.monotonic()):
+                    logger.error("%s: %s; trying again, with others of this kind that are refused too", key, error)
             case _:
                 result = "failed"
                 logger.error("%s failed, trying again in %.1f s: an error of the operator", key, delay, exc_info=error)
@@ -266,6 +271,9 @@ class Operator:
                 size.set(len(frame.data))
         if gateway and any(frame.kind in {"config", "endpoints"} for frame in frames):
             self.bootstrap.offer(publication)
+
+    def _relisted(self) -> None:
+        self.resync.soon()
 
     def _recovered(self) -> None:
         """The API server is back."""

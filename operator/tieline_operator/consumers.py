@@ -20,7 +20,7 @@ from tieline_operator.checks import accept_consumer, joined
 from tieline_operator.objects import SecretObject
 from tieline_operator.secretrefs import resolve
 from tieline_operator.support import Support, fields
-from tieline_operator.verdicts import RESOLVED, ConsumerVerdict, Finding, Verdict
+from tieline_operator.verdicts import RESOLVED, ConsumerVerdict, Finding, Problem, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,8 @@ def secret_keys(consumer: Consumer) -> Iterator[Key]:
 def resolve_keys(consumer: Consumer, secrets: Mapping[Key, SecretObject]) -> ConsumerKeys:
     """Reads and hashes the keys of one consumer."""
     found, problems = [], []
-    for item in consumer.spec.keys:
-        path = f"spec.keys[{item.name}].secretRef"
+    for index, item in enumerate(consumer.spec.keys):
+        path = f"spec.keys[{index}].secretRef"
         value = resolve(secrets, consumer.namespace, item.secret_ref.name, item.secret_ref.key, path)
         if isinstance(value, Finding):
             problems.append(value)
@@ -60,10 +60,11 @@ def evaluate_consumer(consumer: Consumer, keys: ConsumerKeys, lost: Mapping[str,
     """The verdict on one consumer. `lost`: hashes of its keys that another consumer holds, with that consumer."""
     held: dict[str, snapshot.ConsumerKey] = {}
     duplicates = []
+    places = {item.name: index for index, item in enumerate(consumer.spec.keys)}
     for item in keys.found:
         winner = lost.get(item.sha256)
         if winner is not None or item.sha256 in held:
-            duplicates.append((item.name, winner))
+            duplicates.append((places[item.name], winner))
         else:
             held[item.sha256] = item
     accepted = accept_consumer(consumer)
@@ -82,7 +83,7 @@ def evaluate_consumer(consumer: Consumer, keys: ConsumerKeys, lost: Mapping[str,
     return ConsumerVerdict(verdict, wire)
 
 
-def _duplicate(consumer: Consumer, duplicates: list[tuple[str, Key | None]], some_held: bool) -> Finding:
+def _duplicate(consumer: Consumer, duplicates: list[tuple[int, Key | None]], some_held: bool) -> Finding:
     """Names the winner, unless it belongs to another namespace, whose objects are not this author's business."""
 
     def holder(winner: Key | None) -> str:
@@ -91,6 +92,9 @@ def _duplicate(consumer: Consumer, duplicates: list[tuple[str, Key | None]], som
         same = winner.partition("/")[0] == consumer.namespace
         return f"the older Consumer {winner}" if same else "an older Consumer of another namespace"
 
-    listed = "; ".join(f"spec.keys[{name}]: {holder(winner)} has the same key" for name, winner in duplicates)
-    message = f"{listed}: make a new key and write it into the Secret"
-    return Finding("True" if some_held else "False", Reason.ACCEPTED if some_held else Reason.DUPLICATE_KEY, message)
+    remedy = "make a new key and write it into the Secret"
+    problems = [
+        Problem(f"spec.keys[{index}]", f"{holder(winner)} has the same key", remedy) for index, winner in duplicates
+    ]
+    reason = Reason.ACCEPTED if some_held else Reason.DUPLICATE_KEY
+    return Finding.of(reason, *problems, status="True" if some_held else "False")

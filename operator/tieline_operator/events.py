@@ -39,6 +39,7 @@ class EventPoster:
         self._counted = counted
         self._waiting: deque[tuple[Body, PlannedEvent]] = deque()
         self._wake = asyncio.Event()
+        self._said = ""
 
     def offer(self, regarding: Body, event: PlannedEvent) -> None:
         """Queues one Event; when too many wait, the oldest is dropped."""
@@ -68,6 +69,12 @@ class EventPoster:
             # 403 and 404 are a namespace that is being deleted.
             level = logging.DEBUG if error.status in {403, 404} else logging.WARNING
             logger.log(level, "Event about %s/%s not posted: %s", metadata["namespace"], metadata["name"], error)
+        except Exception as error:  # noqa: BLE001 - an Event is never worth the process
+            self._counted("failed")
+            line = f"{type(error).__name__}: {error}"
+            if line != self._said:
+                self._said = line
+                logger.exception("Event about %s/%s not posted", metadata["namespace"], metadata["name"])
         else:
             self._counted("posted")
 

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 import kopf
 
@@ -102,15 +102,24 @@ class KopfThread:
 
     async def _watch(self, deliver: handlers.Deliver) -> None:
         self._loop = asyncio.get_running_loop()
-        await kopf.operator(
-            registry=handlers.registry(self._resources, deliver, self._connect),
-            settings=handlers.settings(self._resources),
-            standalone=True,
-            clusterwide=self._namespaces is None,
-            namespaces=self._namespaces or (),
-            stop_flag=self._stop,
-            identity="tieline-operator",  # type: ignore[arg-type] # a NewType that kopf does not export
-        )
+        self._loop.set_exception_handler(_unretrieved)
+        try:
+            await kopf.operator(
+                registry=handlers.registry(self._resources, deliver, self._connect),
+                settings=handlers.settings(self._resources),
+                standalone=True,
+                clusterwide=self._namespaces is None,
+                namespaces=self._namespaces or (),
+                stop_flag=self._stop,
+                identity="tieline-operator",  # type: ignore[arg-type] # a NewType that kopf does not export
+            )
+        finally:
+            self._stop.set()  # a thread of kopf's loop waits for it, and the loop's end waits for that thread
+
+
+def _unretrieved(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What ends kopf fails in several of its tasks at once; `why` says it, once is enough."""
+    logger.debug("in kopf's loop: %s", context.get("message"))
 
 
 def _settle(future: asyncio.Future[None]) -> None:

@@ -7,7 +7,6 @@ here judges; `evaluate` does. Called by the operator's store and by `tieline dev
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -106,10 +105,10 @@ class SecretObject:
         for item, encoded in _texts(raw, "data", "").items():
             try:
                 values[item] = base64.b64decode(encoded, validate=True).decode().strip()
-            except binascii.Error:
-                raise MalformedObject(f"data.{item}: is not base64 (write plain text under stringData)") from None
             except UnicodeDecodeError:
                 values[item] = ""
+            except ValueError:  # binascii.Error is one, and characters beyond ASCII raise a plain one
+                raise MalformedObject(f"data.{item}: is not base64 (write plain text under stringData)") from None
         values |= {item: value.strip() for item, value in _texts(raw, "stringData", "").items()}
         version = _text(metadata, "resourceVersion", "metadata.")
         if not version:

@@ -15,6 +15,7 @@ from typing import Any, Final
 from tieline_api.conditions import ConditionType, Reason
 from tieline_api.names import CONSUMER, MODEL_ROUTE, PROVIDER_POOL
 
+from tieline_operator.checks import joined
 from tieline_operator.conditions import bounded, conditions
 from tieline_operator.health import NOT_JUDGED, backend_reason, backends_health, pool_health
 from tieline_operator.programmed import FleetProgress, programmed, routers_status
@@ -112,8 +113,7 @@ def _of_invalid(broken: Invalid) -> dict[ConditionType, Finding]:
 def _shared(verdict: Verdict, problem: Finding | None = None) -> dict[ConditionType, Finding]:
     resolved = verdict.resolved_refs
     if problem is not None:
-        message = problem.message if resolved.holds else f"{resolved.message}; {problem.message}"
-        resolved = Finding("False", problem.reason if resolved.holds else resolved.reason, message)
+        resolved = problem if resolved.holds else joined((resolved, problem), resolved)
     findings = {ConditionType.ACCEPTED: verdict.accepted, ConditionType.RESOLVED_REFS: resolved}
     if verdict.ignored:
         message = f"without effect in this version: {', '.join(verdict.ignored)}"

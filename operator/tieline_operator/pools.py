@@ -94,21 +94,21 @@ def _connect(pool: ProviderPool, secrets: Mapping[Key, SecretObject]) -> _Connec
         result.values[found.ref.id] = found.value
         return found
 
-    for credential in stated.credentials:
+    for index, credential in enumerate(stated.credentials):
         if credential.api_key is None:
             continue
         reference = credential.api_key.secret_ref
-        path = f"spec.connection.credentials[{credential.name}].apiKey.secretRef"
+        path = f"spec.connection.credentials[{index}].apiKey.secretRef"
         found = value(reference.name, reference.key, path)
         if found is not None:
             # Own servers answer at pod addresses, which no host name binds: the check above is theirs.
             bound = (found.hosts or ()) if pool.spec.external is not None else ()
             result.credentials.append(snapshot.Credential(name=credential.name, secret=found.ref, hosts=bound))
     result.complete = bool(result.credentials) or not stated.credentials
-    for header in stated.headers:
+    for index, header in enumerate(stated.headers):
         secret = None
         if header.secret_ref is not None:
-            path = f"spec.connection.headers[{header.name}].secretRef"
+            path = f"spec.connection.headers[{index}].secretRef"
             found = value(header.secret_ref.name, header.secret_ref.key, path)
             result.complete &= found is not None
             secret = found.ref if found is not None else None

@@ -9,8 +9,7 @@ from typing import Any
 from tieline_api.conditions import Reason
 from tieline_api.names import LABEL_ROUTER_CLASS
 
-from tieline_operator.checks import MAX_LISTED
-from tieline_operator.verdicts import Finding
+from tieline_operator.verdicts import MAX_LISTED, Finding
 
 
 @dataclass(frozen=True, slots=True)

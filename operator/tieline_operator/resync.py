@@ -21,6 +21,8 @@ from tieline_operator.store import Change, Store
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 1.0
+SPACING_SECONDS: Final = 1.0
+"""Least time between two resyncs, however often one is asked for."""
 JITTER: Final = 0.2
 
 
@@ -60,12 +62,13 @@ class Resync:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def keep(self, seconds: float, draw: Callable[[], float]) -> None:
-        """Lists every `seconds` (give or take a fifth) and whenever it is asked to, until it is cancelled."""
+        """Lists every `seconds` (give or take a fifth) and soon after it was asked to, until it is cancelled."""
         complete = True
         while True:
             pause = seconds * (1 + JITTER * (2 * draw() - 1)) if complete else RETRY_SECONDS
+            await asyncio.sleep(min(SPACING_SECONDS, pause))
             try:
-                async with asyncio.timeout(pause):
+                async with asyncio.timeout(pause - SPACING_SECONDS):
                     await self._wanted.wait()
             except TimeoutError:
                 pass

@@ -16,11 +16,20 @@ from tieline_api.names import Key, key
 from tieline_api.v1alpha1.modelroute import BackendRef, ModelRoute
 
 from tieline_operator import wireforms
-from tieline_operator.checks import MAX_LISTED, accept_route, joined
+from tieline_operator.checks import accept_route, joined
 from tieline_operator.objects import NamespaceView
 from tieline_operator.support import Support, fields
 from tieline_operator.tenancy import Claimant, permits
-from tieline_operator.verdicts import RESOLVED, BackendVerdict, Finding, PoolVerdict, RouteVerdict, Verdict
+from tieline_operator.verdicts import (
+    MAX_LISTED,
+    RESOLVED,
+    BackendVerdict,
+    Finding,
+    PoolVerdict,
+    Problem,
+    RouteVerdict,
+    Verdict,
+)
 from tieline_operator.world import Options
 
 _BUILT: Final[dict[str, Literal["Balanced", "Price", "Weighted", "Priority"]]] = {
@@ -119,10 +128,15 @@ def evaluate_route(route: ModelRoute, around: Surroundings) -> RouteVerdict:
     if route.spec.backend_refs is None:
         backends, problems = _any_pool(route, around)
     else:
-        backends = tuple(_backend(route, reference, around) for reference in route.spec.backend_refs)
+        backends = tuple(
+            _backend(route, reference, f"spec.backendRefs[{index}]", around)
+            for index, reference in enumerate(route.spec.backend_refs)
+        )
         problems = [backend.problem for backend in backends if backend.problem is not None]
     problems += _unserved(route, held, backends, around)
-    fallbacks = tuple(_fallback(item.model, around) for item in route.spec.fallbacks)
+    fallbacks = tuple(
+        _fallback(item.model, f"spec.fallbacks[{index}]", around) for index, item in enumerate(route.spec.fallbacks)
+    )
     problems += [fallback for fallback in fallbacks if isinstance(fallback, Finding)]
     verdict = Verdict(accepted, joined(problems, RESOLVED), fields(route, Support.IGNORED))
     wire = None
@@ -145,73 +159,67 @@ def _accepted(route: ModelRoute, held: tuple[str, ...], lost: Mapping[str, Key])
     listed = list(lost.items())[:MAX_LISTED]
     more = f" and {len(lost) - MAX_LISTED} more" if len(lost) > MAX_LISTED else ""
     names = ", ".join(f"{name} (held by the older ModelRoute {winner})" for name, winner in listed) + more
-    message = f"spec.models: not served by this route: {names}: remove the name from one of the two routes"
-    return Finding("True" if held else "False", Reason.ACCEPTED if held else Reason.CONFLICTED, message)
+    message, remedy = f"not served by this route: {names}", "remove the name from one of the two routes"
+    reason = Reason.ACCEPTED if held else Reason.CONFLICTED
+    return Finding.of(reason, Problem("spec.models", message, remedy), status="True" if held else "False")
 
 
-def _unusable(owner: Key, pool: PoolVerdict) -> Finding | None:
+def _unusable(owner: Key, pool: PoolVerdict, path: str) -> Finding | None:
     """Why a pool that exists and is permitted carries no traffic."""
     if not pool.verdict.accepted.holds:
-        message = f"ProviderPool {owner} is not accepted ({pool.verdict.accepted.reason}): see its conditions"
-        return Finding("False", Reason.POOL_NOT_ACCEPTED, message)
+        message = f"ProviderPool {owner} is not accepted ({pool.verdict.accepted.reason})"
+        return Finding.of(Reason.POOL_NOT_ACCEPTED, Problem(path, message, "see its conditions"))
     if pool.wire is None:
-        message = f"ProviderPool {owner} lacks a Secret ({pool.verdict.resolved_refs.reason}): see its conditions"
-        return Finding("False", Reason.POOL_NOT_RESOLVED, message)
+        message = f"ProviderPool {owner} lacks a Secret ({pool.verdict.resolved_refs.reason})"
+        return Finding.of(Reason.POOL_NOT_RESOLVED, Problem(path, message, "see its conditions"))
     return None
 
 
-def _backend(route: ModelRoute, reference: BackendRef, around: Surroundings) -> BackendVerdict:
+def _backend(route: ModelRoute, reference: BackendRef, path: str, around: Surroundings) -> BackendVerdict:
     owner = reference.namespace or route.namespace
     pool_key = key(owner, reference.name)
-    problem = _refusal(route, reference, owner, around)
+    problem = _refusal(route, reference, path, around)
     return BackendVerdict(pool_key, reference.model, reference.priority, reference.weight, problem)
 
 
-def _refusal(route: ModelRoute, reference: BackendRef, owner: str, around: Surroundings) -> Finding | None:
+def _refusal(route: ModelRoute, reference: BackendRef, path: str, around: Surroundings) -> Finding | None:
+    owner = reference.namespace or route.namespace
     pool_key = key(owner, reference.name)
-    path = f"spec.backendRefs[{reference.name}]"
     foreign = owner != route.namespace
     if foreign and not around.options.allow_cross_namespace:
-        message = (
-            f"{path}: the operator does not permit pools of other namespaces: use one of namespace {route.namespace}, "
-            f"or start the operator with --allow-cross-namespace"
-        )
-        return Finding("False", Reason.REF_NOT_PERMITTED, message)
+        message = "the operator does not permit pools of other namespaces"
+        remedy = f"use one of namespace {route.namespace}, or start the operator with --allow-cross-namespace"
+        return Finding.of(Reason.REF_NOT_PERMITTED, Problem(path, message, remedy))
     pool = around.named[pool_key]
     if pool is None and not foreign:
-        message = f"{path}: there is no ProviderPool {pool_key}: create it, or correct the name"
-        return Finding("False", Reason.POOL_NOT_FOUND, message)
+        problem = Problem(path, f"there is no ProviderPool {pool_key}", "create it, or correct the name")
+        return Finding.of(Reason.POOL_NOT_FOUND, problem)
     if pool is None or not permits(pool.allowed, owner, route.namespace, around.namespace):
         # One answer for both, or a route could find out which pools other namespaces have.
-        message = (
-            f"{path}: no ProviderPool {pool_key} permits routes of namespace {route.namespace}: "
-            f"its owner can do so in spec.allowedRoutes"
-        )
-        return Finding("False", Reason.REF_NOT_PERMITTED, message)
-    unusable = _unusable(pool_key, pool)
+        message = f"no ProviderPool {pool_key} permits routes of namespace {route.namespace}"
+        problem = Problem(path, message, "its owner can do so in spec.allowedRoutes")
+        return Finding.of(Reason.REF_NOT_PERMITTED, problem)
+    unusable = _unusable(pool_key, pool, path)
     if unusable is not None:
-        return Finding("False", unusable.reason, f"{path}: {unusable.message}")
+        return unusable
     wanted = (reference.model,) if reference.model is not None else route.spec.models
     if any(matches(pattern, name) for pattern in wanted for name in pool.served):
         return None
     offers = ", ".join(sorted(pool.served)[:MAX_LISTED]) or "nothing that this version can ask for"
-    message = (
-        f"{path}: ProviderPool {pool_key} does not offer {', '.join(wanted)} (it offers {offers}): "
-        f"write one of these into model, or add the model to the pool"
-    )
-    return Finding("False", Reason.MODEL_NOT_SERVED, message)
+    message = f"ProviderPool {pool_key} does not offer {', '.join(wanted)} (it offers {offers})"
+    remedy = "write one of these into model, or add the model to the pool"
+    return Finding.of(Reason.MODEL_NOT_SERVED, Problem(path, message, remedy))
 
 
 def _any_pool(route: ModelRoute, around: Surroundings) -> tuple[tuple[BackendVerdict, ...], list[Finding]]:
     """Every permitted pool of the namespace that offers a model of the route. Pools that offer none are no problem."""
     if not around.local.pools:
-        message = (
-            f"spec.backendRefs: is left out, and namespace {route.namespace} has no ProviderPool that permits the "
-            f"route: create one"
-        )
-        return (), [Finding("False", Reason.NO_POOLS, message)]
+        message = f"is left out, and namespace {route.namespace} has no ProviderPool that permits the route"
+        return (), [Finding.of(Reason.NO_POOLS, Problem("spec.backendRefs", message, "create one"))]
     offering = sorted({key for pattern in route.spec.models for key in around.local.that_offer(pattern)})
-    backends = tuple(BackendVerdict(key, None, 0, 1, _unusable(key, around.local.pools[key])) for key in offering)
+    backends = tuple(
+        BackendVerdict(key, None, 0, 1, _unusable(key, around.local.pools[key], "spec.backendRefs")) for key in offering
+    )
     return backends, [backend.problem for backend in backends if backend.problem is not None]
 
 
@@ -226,11 +234,13 @@ def _unserved(
     findings = []
     for pattern in held:
         if not any(_answers(backend, pattern, around) for backend in backends):
-            message = (
-                f"spec.models: no pool offers {pattern}: add it to the models of a ProviderPool, "
-                f"or name in backendRefs the pool and the model that shall answer"
+            path = f"spec.models[{route.spec.models.index(pattern)}]"
+            remedy = (
+                "add it to the models of a ProviderPool, "
+                "or name in backendRefs the pool and the model that shall answer"
             )
-            findings.append(Finding("False", Reason.MODEL_NOT_SERVED, message))
+            problem = Problem(path, f"no pool offers {pattern}", remedy)
+            findings.append(Finding.of(Reason.MODEL_NOT_SERVED, problem))
     return findings
 
 
@@ -241,7 +251,7 @@ def _answers(backend: BackendVerdict, pattern: str, around: Surroundings) -> boo
     return any(matches(pattern, name) for name in pool.served)
 
 
-def _fallback(model: str, around: Surroundings) -> tuple[snapshot.Backend, ...] | Finding:
+def _fallback(model: str, path: str, around: Surroundings) -> tuple[snapshot.Backend, ...] | Finding:
     """Pools that answer a fallback model which no route answers; none when a route does, whose backends then count."""
     if model in around.answered:
         return ()
@@ -252,11 +262,8 @@ def _fallback(model: str, around: Surroundings) -> tuple[snapshot.Backend, ...] 
     )
     if found:
         return found
-    message = (
-        f"spec.fallbacks[{model}]: no ModelRoute of the namespace and class answers that model, and no usable "
-        f"ProviderPool offers it: create one, or correct the name"
-    )
-    return Finding("False", Reason.MODEL_NOT_SERVED, message)
+    message = f"no ModelRoute of the namespace and class answers {model}, and no usable ProviderPool offers it"
+    return Finding.of(Reason.MODEL_NOT_SERVED, Problem(path, message, "create one, or correct the name"))
 
 
 def _wire(

@@ -15,7 +15,7 @@ from tieline_api.names import ANNOTATION_HOSTS, LABEL_USE, USE_CREDENTIALS, Key,
 from tieline_api.snapshot import SecretRef, SecretValue
 
 from tieline_operator.objects import SecretObject
-from tieline_operator.verdicts import Finding
+from tieline_operator.verdicts import Finding, Problem
 
 _LABEL = f"{LABEL_USE}={USE_CREDENTIALS}"
 
@@ -33,32 +33,34 @@ def resolve(
 ) -> Resolved | Finding:
     """The value under `item` of Secret `namespace/name`, or a finding with status False.
 
-    `path` is the field that refers to it, as users write it. `lines`: the value may have several lines (certificates);
-    otherwise it goes into a header, and control characters would let it write further ones.
+    `path` is the field that refers to it, with the index of each list item. `lines`: the value may have several lines
+    (certificates); otherwise it goes into a header, and control characters would let it write further ones.
     """
     secret = secrets.get(key(namespace, name))
     label = f"kubectl label secret -n {namespace} {name} {_LABEL}"
     if secret is None:
         create = f"kubectl create secret generic -n {namespace} {name} --from-literal={item}=VALUE"
-        message = (
-            f"{path}: no Secret {namespace}/{name} with the label that permits its use: if it exists, {label}; "
-            f"otherwise first {create}"
+        problem = Problem(
+            path,
+            f"no Secret {namespace}/{name} with the label that permits its use",
+            f"if it exists, {label}; otherwise first {create}",
         )
-        return Finding("False", Reason.SECRET_NOT_FOUND, message)
+        return Finding.of(Reason.SECRET_NOT_FOUND, problem)
     if secret.labels.get(LABEL_USE) != USE_CREDENTIALS:
-        message = f"{path}: Secret {namespace}/{name} lacks the label that permits its use: {label}"
-        return Finding("False", Reason.SECRET_NOT_LABELLED, message)
-    write = f"kubectl patch secret -n {namespace} {name} --type=merge -p '{{\"stringData\":{{\"{item}\":\"VALUE\"}}}}'"
+        problem = Problem(path, f"Secret {namespace}/{name} lacks the label that permits its use", label)
+        return Finding.of(Reason.SECRET_NOT_LABELLED, problem)
+    write = f'kubectl patch secret -n {namespace} {name} --type=merge -p \'{{"stringData":{{"{item}":"VALUE"}}}}\''
     if item not in secret.data:
-        message = f"{path}: Secret {namespace}/{name} has no key {item}: correct the reference, or add the key: {write}"
-        return Finding("False", Reason.SECRET_KEY_NOT_FOUND, message)
+        remedy = f"correct the reference, or add the key: {write}"
+        problem = Problem(path, f"Secret {namespace}/{name} has no key {item}", remedy)
+        return Finding.of(Reason.SECRET_KEY_NOT_FOUND, problem)
     value = secret.data[item]
     if not value:
-        message = f"{path}: key {item} of Secret {namespace}/{name} is empty or is not text: write its value: {write}"
-        return Finding("False", Reason.SECRET_KEY_NOT_FOUND, message)
+        message = f"key {item} of Secret {namespace}/{name} is empty or is not text"
+        return Finding.of(Reason.SECRET_KEY_NOT_FOUND, Problem(path, message, f"write its value: {write}"))
     if not lines and not value.isprintable():
-        message = f"{path}: key {item} of Secret {namespace}/{name} holds control characters: write one line of text"
-        return Finding("False", Reason.SECRET_KEY_NOT_FOUND, message)
+        message = f"key {item} of Secret {namespace}/{name} holds control characters"
+        return Finding.of(Reason.SECRET_KEY_NOT_FOUND, Problem(path, message, "write one line of text"))
     reference = SecretRef(id=f"{namespace}/{name}/{item}", version=secret.version)
     return Resolved(reference, SecretValue(version=secret.version, value=value), hosts_of(secret))
 
@@ -83,9 +85,7 @@ def unpermitted_host(found: Resolved, hosts: Iterable[str], path: str) -> Findin
     for host in hosts:
         if found.hosts is not None and not any(host_matches(host, pattern) for pattern in found.hosts):
             secret = found.ref.id.rpartition("/")[0]
-            message = (
-                f"{path}: annotation {ANNOTATION_HOSTS} of Secret {secret} does not permit {host}: "
-                f"add that host to the annotation, or use another Secret"
-            )
-            return Finding("False", Reason.SECRET_HOST_NOT_PERMITTED, message)
+            message = f"annotation {ANNOTATION_HOSTS} of Secret {secret} does not permit {host}"
+            remedy = "add that host to the annotation, or use another Secret"
+            return Finding.of(Reason.SECRET_HOST_NOT_PERMITTED, Problem(path, message, remedy))
     return None

@@ -77,7 +77,9 @@ TABLE: Final[tuple[Row, ...]] = (
         Support.REFUSED,
         "the pool's own key would be used, so the object carries no traffic",
         lambda spec: [
-            f"spec.bringYourOwnKey[{own.name}].mode" for own in spec.bring_your_own_key if own.mode == "Only"
+            f"spec.bringYourOwnKey[{index}].mode"
+            for index, own in enumerate(spec.bring_your_own_key)
+            if own.mode == "Only"
         ],
     ),
     # -- ignored: it does not ---------------------------------------------------------------------------------------
@@ -127,14 +129,20 @@ TABLE: Final[tuple[Row, ...]] = (
         "spec.connection.protocols[]: type other than OpenAI",
         Support.IGNORED,
         "only OpenAI is spoken",
-        lambda spec: [f"spec.connection.protocols[{p.type}]" for p in spec.connection.protocols if p.type != "OpenAI"],
+        lambda spec: [
+            f"spec.connection.protocols[{index}]"
+            for index, protocol in enumerate(spec.connection.protocols)
+            if protocol.type != "OpenAI"
+        ],
     ),
     _consumer("spec.identities", Support.IGNORED, "these callers need a key", lambda spec: bool(spec.identities)),
     _consumer(
         "spec.bringYourOwnKey[].mode: Prefer, Fallback",
         Support.IGNORED,
         "the pool's own key is used",
-        lambda spec: [f"spec.bringYourOwnKey[{own.name}]" for own in spec.bring_your_own_key if own.mode != "Only"],
+        lambda spec: [
+            f"spec.bringYourOwnKey[{index}]" for index, own in enumerate(spec.bring_your_own_key) if own.mode != "Only"
+        ],
     ),
     _consumer("spec.markupPercent: above 0", Support.IGNORED, "nothing is added", lambda spec: spec.markup_percent > 0),
     _consumer(

@@ -1,13 +1,14 @@
 """What `evaluate` says of each object: findings for its conditions, and wire parts that may be compiled. Data only.
 
-`Finding` becomes one condition; `wire` is None for what must carry no traffic. Read by `compile`, `plan` and the CLI.
+`Finding` becomes one condition, its `problems` one line each of `tieline lint`; `wire` is None for what must carry no
+traffic. Read by `compile`, `plan` and the CLI.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Final, Literal, Self
 
 from tieline_api.conditions import Reason
 from tieline_api.names import Key
@@ -19,6 +20,27 @@ from tieline_operator.world import Invalid, ObjectId
 Truth = Literal["True", "False", "Unknown"]
 
 
+MAX_LISTED: Final = 10
+"""Problems that one message names; the rest is counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with an object, at one place of it."""
+
+    path: str
+    """The field, with the index of each list item: `spec.backendRefs[1].name`. It can be looked up in a manifest; empty
+    where the object as a whole is meant."""
+    message: str
+    """What is wrong there, without the path."""
+    remedy: str = ""
+    """What to do about it; empty when the message says it."""
+
+    def __str__(self) -> str:
+        """As a condition says it."""
+        return ": ".join(part for part in (self.path, self.message, self.remedy) if part)
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """The state of one condition: status, reason, and a message that says whose turn it is and what to do."""
@@ -26,6 +48,16 @@ class Finding:
     status: Truth
     reason: Reason
     message: str = ""
+    """For the condition. With `problems` it is their text, shortened to `MAX_LISTED` of them."""
+    problems: tuple[Problem, ...] = ()
+    """The same taken apart, all of them, each with its place; empty where the message speaks of no manifest."""
+
+    @classmethod
+    def of(cls, reason: Reason, *problems: Problem, status: Truth = "False") -> Self:
+        """A finding about fields of the object."""
+        texts = list(dict.fromkeys(map(str, problems)))
+        more = f"; and {len(texts) - MAX_LISTED} more" if len(texts) > MAX_LISTED else ""
+        return cls(status, reason, "; ".join(texts[:MAX_LISTED]) + more, problems)
 
     @property
     def holds(self) -> bool:

@@ -46,6 +46,8 @@ class ApiServer:
         """(verb, plural) that are refused with 403."""
         self.requests: list[tuple[str, str, str]] = []
         self.port = 0
+        self.watch_error: int | None = None
+        """Code of an ERROR that every watch gets."""
         self.page_of_410 = False
         """The second page of every LIST is gone."""
         self._runner: web.AppRunner | None = None
@@ -210,8 +212,9 @@ class ApiServer:
     ) -> AsyncIterator[Mapping[str, Any]]:
         seen = int(request.query.get("resourceVersion", "0"))
         label, _, value = request.query.get("labelSelector", "").partition("=")
-        if seen < self._compacted:
-            yield {"type": "ERROR", "object": {"kind": "Status", "code": 410, "reason": "Expired"}}
+        code = 410 if seen < self._compacted else self.watch_error
+        if code is not None:
+            yield {"type": "ERROR", "object": {"kind": "Status", "code": code, "reason": "OnPurpose"}}
             return
         while True:
             for event in self.objects.history:

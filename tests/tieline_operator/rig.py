@@ -53,6 +53,7 @@ class Rig:
         self.failures: list[tuple[str | ObjectId, Exception]] = []
         self.events: list[str] = []
         self.seen: list[str] = []
+        self.relists = 0
         clock = virtual_time.clock
         self.snapshot_queue: Workers[str] = Workers(
             self._snapshot, self._failed, count=1, clock=clock, draw=lambda: 0.0
@@ -61,7 +62,12 @@ class Rig:
             self._status, self._failed, count=2, clock=clock, draw=lambda: 0.0
         )
         self.causes = Causes(
-            self.store, self.snapshot_queue, self.status_queue, debounce_seconds=0.05, seen=self.seen.append
+            self.store,
+            self.snapshot_queue,
+            self.status_queue,
+            debounce_seconds=0.05,
+            seen=self.seen.append,
+            relisted=self._relist,
         )
         self.resync = Resync(self.cluster, self.store, WATCHED, None, self.causes.listed)
         self.hub = Hub(wanted=self.causes.dirty, acked=self.causes.acked)
@@ -187,6 +193,9 @@ class Rig:
 
     def status_writes(self) -> list[str]:
         return [f"{write.plural}/{write.name}" for write in self.objects.writes() if write.verb == "patch"]
+
+    def _relist(self) -> None:
+        self.relists += 1
 
     # -- what the parts call -------------------------------------------------------------------------------------------
 

@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 from tieline_api.conditions import Reason
-from tieline_operator.checks import MAX_LISTED, joined
-from tieline_operator.verdicts import ACCEPTED, Finding
+from tieline_operator.checks import joined
+from tieline_operator.verdicts import ACCEPTED, MAX_LISTED, Finding, Problem
 
 from tests.tieline_operator import manifests
 from tests.tieline_operator.manifests import Raw
@@ -86,7 +86,19 @@ def test_all_problems_are_told_at_once() -> None:
 
 def test_a_message_lists_a_bounded_number_of_problems_each_once() -> None:
     findings = [Finding("False", Reason.INVALID, f"problem {index % 15}") for index in range(30)]
-    message = joined(findings, ACCEPTED).message
-    assert message.count("problem") == MAX_LISTED
-    assert message.endswith("and 5 more")
+    finding = joined(findings, ACCEPTED)
+    assert finding.message.count("problem") == MAX_LISTED
+    assert finding.message.endswith("and 5 more")
+    assert len(finding.problems) == 30
     assert joined([], ACCEPTED) is ACCEPTED
+
+
+def test_each_problem_stands_at_its_place_in_the_manifest() -> None:
+    finding = accepted(manifests.hosted(selfHosted={"addresses": ["10.0.0.1:80", "127.0.0.1:80", "169.254.0.1:80"]}))
+    assert [problem.path for problem in finding.problems] == [
+        "spec.selfHosted.addresses[1]",
+        "spec.selfHosted.addresses[2]",
+    ]
+    assert finding.message == "; ".join(map(str, finding.problems))
+    assert str(Problem("spec.a[0]", "is wrong", "right it")) == "spec.a[0]: is wrong: right it"
+    assert str(Problem("", "is wrong")) == "is wrong"

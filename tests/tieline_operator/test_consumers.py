@@ -86,7 +86,7 @@ def test_a_key_belongs_to_the_older_consumer() -> None:
     assert young.wire is not None
     assert [item.name for item in young.wire.keys] == ["cd"]
     assert young.verdict.accepted.holds
-    assert "spec.keys[ci]: the older Consumer ai/old has the same key" in young.verdict.accepted.message
+    assert "spec.keys[0]: the older Consumer ai/old has the same key" in young.verdict.accepted.message
 
 
 def test_a_consumer_that_loses_all_keys_is_a_duplicate() -> None:

@@ -10,12 +10,20 @@ import asyncio
 import base64
 import gzip
 import logging
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from tieline_api.names import BOOTSTRAP_CONFIG_MAP_PREFIX, BOOTSTRAP_KEY, FIELD_MANAGER, LABEL_ROUTER_CLASS
-from tieline_api.snapshot import ConfigFrame, EndpointsFrame, PoolEndpoints, UnreadableFrame, decode_frame
+from tieline_api.snapshot import (
+    MAX_FRAME_BYTES,
+    ConfigFrame,
+    EndpointsFrame,
+    PoolEndpoints,
+    UnreadableFrame,
+    decode_frame,
+)
 
 from tieline_operator.cluster import Cluster
 from tieline_operator.delivery.keeper import write_config_map
@@ -27,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 MAX_BYTES: Final = 900 * 1024
 """A ConfigMap holds one mebibyte."""
+MAX_PAUSE_SECONDS: Final = 300.0
+"""Longest wait between two tries when writes fail."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +54,14 @@ def pack(publication: Publication) -> bytes:
 
 
 def unpack(packed: bytes) -> Copy | None:
-    """What a packed copy says; None when it cannot be read."""
+    """What a packed copy says; None when it cannot be read, or is larger than two frames can be."""
+    machine = zlib.decompressobj(wbits=31)  # gzip
     try:
-        frames = [decode_frame(line) for line in gzip.decompress(packed).splitlines() if line]
-    except (OSError, EOFError, UnreadableFrame):
+        lines = machine.decompress(packed, 2 * MAX_FRAME_BYTES)
+        if not machine.eof:
+            return None
+        frames = [decode_frame(line) for line in lines.splitlines() if line]
+    except (zlib.error, UnreadableFrame):
         return None
     digest = next((frame.content_hash for frame in frames if isinstance(frame, ConfigFrame)), "")
     pools = next((frame.pools for frame in frames if isinstance(frame, EndpointsFrame)), {})
@@ -78,6 +92,7 @@ class Bootstrap:
         self._waiting: dict[str, Publication] = {}
         self._written: dict[str, Copy] = {}
         self._too_large: set[str] = set()
+        self._said: dict[str, str] = {}
         self._wake = asyncio.Event()
 
     def offer(self, publication: Publication) -> None:
@@ -86,20 +101,41 @@ class Bootstrap:
         self._wake.set()
 
     async def run(self) -> None:
-        """Writes until it is cancelled."""
+        """Writes until it is cancelled. Whatever goes wrong with a copy is tried again: the stream does without it."""
+        failures = 0
         while True:
             await self._wake.wait()
             self._wake.clear()
+            failed = False
             for router_class in sorted(self._waiting):
                 publication = self._waiting.pop(router_class)
-                try:
-                    await self._write(router_class, publication)
-                except (ApiError, Unavailable) as error:
-                    self._counted("failed")
-                    logger.debug("bootstrap copy of class %s not written: %s", router_class, error)
+                if not await self._tried(router_class, publication):
+                    failed = True
                     self._waiting.setdefault(router_class, publication)
                     self._wake.set()
-            await asyncio.sleep(max(self._seconds, 1.0))
+            failures = failures + 1 if failed else 0
+            pace = max(self._seconds, 1.0)
+            await asyncio.sleep(max(pace, min(pace * 2.0 ** min(failures - 1, 16), MAX_PAUSE_SECONDS)))
+
+    async def _tried(self, router_class: str, publication: Publication) -> bool:
+        """Whether the copy stands now, as far as it can."""
+        try:
+            await self._write(router_class, publication)
+        except Unavailable:
+            self._counted("failed")  # said by `outage`, or by who lost the Lease
+            return False
+        except Exception as error:  # noqa: BLE001 - a convenience for starting routers must not end the operator
+            self._counted("failed")
+            line = f"{type(error).__name__}: {error}"
+            if self._said.get(router_class) != line:
+                self._said[router_class] = line
+                own = None if isinstance(error, ApiError) else error
+                logger.error(
+                    "the bootstrap copy of class %s is not written: %s; trying again", router_class, line, exc_info=own
+                )
+            return False
+        self._said.pop(router_class, None)
+        return True
 
     async def _write(self, router_class: str, publication: Publication) -> None:
         if not self._leading():
@@ -136,8 +172,13 @@ class Bootstrap:
 
     async def _known(self, name: str) -> Copy | None:
         found = await self._cluster.get(CONFIG_MAPS, self._namespace, name)
-        try:
-            packed = base64.b64decode(((found or {}).get("binaryData") or {}).get(BOOTSTRAP_KEY, ""))
-        except ValueError:
+        packed = ((found or {}).get("binaryData") or {}).get(BOOTSTRAP_KEY)
+        if not packed:
             return None
-        return unpack(packed) if packed else None
+        try:
+            known = unpack(base64.b64decode(packed))
+        except ValueError:
+            known = None
+        if known is None:
+            logger.warning("ConfigMap %s/%s cannot be read and is written anew", self._namespace, name)
+        return known

@@ -33,8 +33,11 @@ from tieline_operator.resources import CONFIG_MAPS, SECRETS, Body
 
 logger = logging.getLogger(__name__)
 
-CHECK_SECONDS: Final = 600.0
-RETRY_SECONDS: Final = 2.0
+CHECK_SECONDS: Final = 30.0
+"""Pace of checks: two GETs. Routers that start need the bundle, so a deleted one must not stay away for long."""
+MAX_CONFLICTS: Final = 6
+CONFLICT_SECONDS: Final = 0.1
+"""Pause after the first conflict with another writer; it doubles with each."""
 _LABELS: Final = {"app.kubernetes.io/managed-by": FIELD_MANAGER}
 
 
@@ -56,9 +59,10 @@ class Keeper:
         """Brings Secret, bundle and TLS context to where they must be now.
 
         Raises:
-            ApiError, Unavailable: the API server refused or is away; what was loaded stays in use.
+            ApiError, Unavailable: the API server refused or is away (or others write all the time: Conflict); what was
+                loaded stays in use.
         """
-        while True:
+        for conflicts in range(MAX_CONFLICTS):
             try:
                 await self._ensure_secret()
                 await write_config_map(
@@ -68,22 +72,32 @@ class Keeper:
                         "data": {CA_KEY: self._material.bundle().decode()},
                     },
                 )
-            except Conflict:
-                continue  # somebody wrote at the same time: read again
+            except Conflict:  # somebody wrote at the same time: read again
+                if conflicts + 1 == MAX_CONFLICTS:
+                    raise
+                await asyncio.sleep(CONFLICT_SECONDS * 2.0**conflicts)
+                continue
             self._load()
             return
 
     async def keep(self, leading: Callable[[], bool]) -> None:
-        """Checks now and then until it is cancelled; only while `leading` may write."""
+        """Checks now and then until it is cancelled; only while `leading` may write. Nothing ends it: what is loaded
+        serves on."""
+        said = ""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             try:
                 if leading():
                     await self.ensure()
+                said = ""
             except Unavailable:
                 continue
-            except ApiError as error:
-                logger.error("certificates could not be checked: %s", error)
+            except Exception as error:  # noqa: BLE001 - routers are better served by the old certificate than by none
+                line = f"{type(error).__name__}: {error}"
+                if line != said:
+                    said = line
+                    own = None if isinstance(error, ApiError) else error
+                    logger.error("certificates could not be checked: %s; trying again", line, exc_info=own)
 
     async def _ensure_secret(self) -> None:
         found = await self._cluster.get(SECRETS, self._namespace, CERTIFICATE_SECRET)

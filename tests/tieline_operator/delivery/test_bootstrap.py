@@ -52,7 +52,13 @@ def test_the_copy_is_two_frames_without_secrets() -> None:
     assert pack(publication("coder")) == packed
 
 
-@pytest.mark.parametrize("rubbish", [b"", b"not gzip", gzip.compress(b"{}"), gzip.compress(b"\xff")])
+DAMAGED = gzip.compress(b"x" * 1000)[:10] + b"\xff" * 20
+"""A good head and a body that cannot be inflated."""
+
+
+@pytest.mark.parametrize(
+    "rubbish", [b"", b"not gzip", gzip.compress(b"{}"), gzip.compress(b"\xff"), DAMAGED, gzip.compress(b"{}")[:-3]]
+)
 def test_an_unreadable_copy_is_none(rubbish: bytes) -> None:
     found = unpack(rubbish)
     assert found is None or found.content_hash == ""
@@ -128,3 +134,38 @@ def test_a_copy_that_is_too_large_is_skipped_with_one_warning(caplog: pytest.Log
 
     virtual_time.run(main())
     assert len([record for record in caplog.records if "KiB" in record.message]) == 1
+
+
+def test_a_damaged_copy_in_the_cluster_is_written_anew() -> None:
+    async def main() -> None:
+        place = Place()
+        binary = {"snapshot.json.gz": base64.b64encode(DAMAGED).decode()}
+        metadata = {"name": "tieline-bootstrap-default", "namespace": NAMESPACE}
+        place.objects.create("configmaps", NAMESPACE, {"kind": "ConfigMap", "metadata": metadata, "binaryData": binary})
+        tested = place.bootstrap()
+        task = asyncio.create_task(tested.run())
+        tested.offer(publication("coder"))
+        await asyncio.sleep(1)
+        assert place.counts == ["written"]
+        assert place.written() == pack(publication("coder"))
+        task.cancel()
+
+    virtual_time.run(main())
+
+
+def test_an_unexpected_error_is_said_once_and_tried_again_ever_more_seldom(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        place = Place()
+        place.cluster.failure = RuntimeError("out of order")
+        tested = place.bootstrap()
+        task = asyncio.create_task(tested.run())
+        tested.offer(publication("coder"))
+        await asyncio.sleep(3600)
+        assert 5 < len(place.counts) < 20
+        place.cluster.failure = None
+        await asyncio.sleep(301)
+        assert place.counts[-1] == "written"
+        task.cancel()
+
+    virtual_time.run(main())
+    assert len([record for record in caplog.records if "out of order" in record.message]) == 1

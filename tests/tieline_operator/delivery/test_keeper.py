@@ -150,3 +150,43 @@ def test_write_config_map_says_whether_it_wrote() -> None:
     assert asyncio.run(write_config_map(place.cluster, body))
     assert not asyncio.run(write_config_map(place.cluster, body))
     assert asyncio.run(write_config_map(place.cluster, {**body, "data": {"a": "2"}}))
+
+
+@virtual
+async def test_a_writer_that_is_always_faster_is_answered_with_pauses_and_an_end() -> None:
+    place = Place()
+    reads = 0
+
+    def conflict(verb: str, plural: str) -> None:
+        nonlocal reads
+        reads += (verb, plural) == ("get", "secrets")
+        if verb == "create":
+            raise Conflict(409, "AlreadyExists", "somebody was faster")
+
+    place.cluster.before = conflict
+    begun = clock()
+    with pytest.raises(Conflict):
+        await place.keeper().ensure()
+    assert reads == MAX_CONFLICTS
+    assert clock() - begun >= 1.0
+
+
+@virtual
+async def test_a_deleted_bundle_is_back_at_the_next_check_and_no_error_ends_the_checks() -> None:
+    place = Place()
+    tested = place.keeper()
+    await tested.ensure()
+    bundle = place.bundle()
+    task = asyncio.create_task(tested.keep(lambda: True))
+    place.cluster.failure = RuntimeError("out of order")
+    await asyncio.sleep(5 * CHECK_SECONDS)
+    place.cluster.failure = None
+    place.objects.delete("configmaps", NAMESPACE, CA_CONFIG_MAP)
+    await asyncio.sleep(CHECK_SECONDS + 1)
+    assert place.bundle() == bundle
+    assert not task.done()
+    task.cancel()
+
+
+def test_checks_are_frequent_enough_for_routers_that_start() -> None:
+    assert CHECK_SECONDS <= 60
