@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import secrets
 import signal
 import time
@@ -31,6 +32,8 @@ from tieline_cli.lint import variables
 from tieline_cli.problems import Problem, print_problems, problems_json, summary
 from tieline_cli.settings import DevSettings
 
+logger = logging.getLogger(__name__)
+
 DEBOUNCE_MILLISECONDS: Final = 300
 """An editor writes a file in several steps; this long after the first one the folder is read."""
 
@@ -38,6 +41,7 @@ DEBOUNCE_MILLISECONDS: Final = 300
 def serve_folder(settings: DevSettings) -> int:
     """Serves until SIGINT or SIGTERM; the process's exit status."""
     logs.configure(settings.log_level, "text")
+    logging.getLogger("watchfiles").setLevel(logging.WARNING)  # it tells every change, and so do we
     with asyncio.Runner(loop_factory=loop_factory(uvloop=True)) as runner:
         return runner.run(_Dev(settings).run())
 
@@ -71,6 +75,8 @@ class _Dev:
         self._version_key = secrets.token_bytes(32)
         self._evaluation: Evaluation | None = None
         self._told: tuple[Problem, ...] = ()
+        self._accepted_errors: frozenset[str] = frozenset()
+        """Errors that were there when the configuration in force was read: they do not stop later edits."""
         self._out = Console(highlight=False, soft_wrap=True)
         self._err = Console(highlight=False, soft_wrap=True, stderr=True)
 
@@ -111,12 +117,21 @@ class _Dev:
             await self._load(keep_when_wrong=True)
 
     async def _load(self, *, keep_when_wrong: bool) -> None:
-        """Reads the folder and puts it in force; with `keep_when_wrong` an error keeps what is in force."""
+        """Reads the folder and puts it in force; with `keep_when_wrong` a new error keeps what is in force."""
         started = time.perf_counter()
-        folder, judgement = await asyncio.to_thread(self._judge)
+        try:
+            folder, judgement = await asyncio.to_thread(self._judge)
+        except Exception as error:
+            logger.exception("a bug in tieline: the folder could not be read")
+            self._tell("kept", f"kept the configuration in force: {type(error).__name__} while reading the folder")
+            return
         self._tell_problems(judgement)
-        if keep_when_wrong and judgement.is_wrong:
-            self._tell("kept", f"kept the configuration in force: {summary(judgement.problems)}")
+        errors = {_without_line(each): each for each in judgement.problems if each.severity == "error"}
+        new = [each for key, each in errors.items() if key not in self._accepted_errors]
+        if keep_when_wrong and new:
+            first = min(new)
+            where = f"{first.file}:{first.line} {first.message}"
+            self._tell("kept", f"kept the configuration in force: {summary(new)}, first {where}")
             return
         frames = self._source.frames(judgement.evaluation)
         self._evaluation = judgement.evaluation
@@ -126,11 +141,13 @@ class _Dev:
         except Refused as refused:
             self._tell("kept", f"kept the configuration in force: {refused}")
             return
+        self._accepted_errors = frozenset(errors)
         if keep_when_wrong:
             milliseconds = (time.perf_counter() - started) * 1000
             changed = any(isinstance(frame, ConfigFrame) for frame in frames)
             what = "in force" if changed else "in force (addresses or keys only)" if frames else "nothing changed"
-            self._tell("reloaded", f"{what} after {milliseconds:.0f} ms: {len(folder.sources)} objects")
+            left = f"; left out: {summary(judgement.problems)}" if errors else ""
+            self._tell("reloaded", f"{what} after {milliseconds:.0f} ms: {len(folder.sources)} objects{left}")
 
     def _judge(self) -> tuple[Folder, Judgement]:
         folder = read_folder(self._settings.folder, variables(self._settings.env_file))
@@ -172,6 +189,11 @@ class _Dev:
         self._out.print(f"Admin   {admin}", markup=False)
         self._out.print(f"Models  {', '.join(names) or 'none: add a ModelRoute'}", markup=False)
         self._out.print("Ctrl-C ends it; changes of the folder take effect by themselves.", markup=False)
+
+
+def _without_line(problem: Problem) -> str:
+    """What makes an error the same error after an edit above it."""
+    return f"{problem.file} {problem.object} {problem.field} {problem.message}"
 
 
 def _url(host: str, port: int) -> str:

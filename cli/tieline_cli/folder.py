@@ -135,8 +135,11 @@ def _add(source: Source, sources: dict[ObjectId, Source], problems: list[Problem
     metadata = raw.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str) or not metadata["name"]:
         return problem("metadata.name is missing", "metadata.name", "give the object a name", subject=kind)
-    namespace = "" if used == "Namespace" else metadata.get("namespace", DEFAULT_NAMESPACE)
-    identity = ObjectId(used, str(namespace), metadata["name"])
+    namespace = metadata.get("namespace")
+    if not isinstance(namespace, str | None):
+        message = f"must be a string, not {namespace!r}"
+        return problem(message, "metadata.namespace", "quote it", subject=f"{kind} {metadata['name']}")
+    identity = ObjectId(used, "" if used == "Namespace" else namespace or DEFAULT_NAMESPACE, metadata["name"])
     if identity in sources:
         first = sources[identity]
         where = f"{first.file}:{first.manifest.line}"
@@ -151,7 +154,7 @@ def _add(source: Source, sources: dict[ObjectId, Source], problems: list[Problem
 def _completed(metadata: Mapping[str, Any], identity: ObjectId) -> dict[str, Any]:
     """What the API server would add; equal times leave ties between routes to their names."""
     added = {"uid": str(identity), "generation": 1, "creationTimestamp": "1970-01-01T00:00:00Z"}
-    return {**added, **({"namespace": identity.namespace} if identity.namespace else {}), **metadata}
+    return {**added, **metadata, **({"namespace": identity.namespace} if identity.namespace else {})}
 
 
 def _filled_secret(
@@ -162,8 +165,15 @@ def _filled_secret(
     problems: list[Problem],
 ) -> dict[str, Any]:
     """The Secret as the API server would store it: `stringData` filled in and moved into `data`."""
-    data = dict(raw.get("data") or {})
-    for key, text in (raw.get("stringData") or {}).items():
+    data, texts = raw.get("data") or {}, raw.get("stringData") or {}
+    for name, value in (("data", data), ("stringData", texts)):
+        if not isinstance(value, dict):
+            line = source.manifest.line_of((name,))
+            message, remedy = "must be a mapping of names to strings", f"write {name}: {{name: value}}"
+            problems.append(Problem(source.file, line, str(identity), name, "error", message, remedy))
+            return {**raw, "data": {}, "stringData": {}}
+    data = dict(data)
+    for key, text in texts.items():
         path = ("stringData", key)
         line = source.manifest.line_of(path)
         if not isinstance(text, str):

@@ -96,6 +96,22 @@ def _verdict_problems(evaluation: Evaluation, folder: Folder) -> Iterator[Proble
         *((CONSUMER, key, each.verdict) for key, each in evaluation.consumers.items()),
     ]
     by_key = {(identity.kind, object_key(identity.namespace, identity.name)): identity for identity in folder.sources}
+    for broken in evaluation.invalid.values():
+        identity = by_key[broken.id.kind, broken.id.key]
+        field, _, text = broken.reason.partition(": ")
+        yield _problem(identity, folder.sources[identity], field, text or field, "")
+    for key, endpoints in evaluation.endpoints.items():
+        if endpoints.problem is not None:
+            identity = by_key[PROVIDER_POOL, key]
+            source = folder.sources[identity]
+            field = "spec.selfHosted.serviceRef"
+            line = source.manifest.line_of(path_of(field))
+            # Only a warning: in a cluster the Service may come from elsewhere.
+            message, remedy = (
+                endpoints.problem.message,
+                "put the Service and its EndpointSlice beside it, or use addresses",
+            )
+            yield Problem(source.file, line, str(identity), field, "warning", message, remedy)
     for kind, key, verdict in verdicts:
         identity = by_key[kind, key]
         source = folder.sources[identity]

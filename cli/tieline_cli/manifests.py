@@ -107,6 +107,8 @@ def read_manifests(text: str) -> Iterator[Manifest]:
     """
     if len(text.encode("utf-8", "surrogatepass")) > MAX_FILE_BYTES:
         raise ManifestError(f"the file is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB: split it", 1)
+    if text.lstrip().startswith("{"):
+        text = text.replace("\t", " ")  # JSON may be indented by tabs, which YAML forbids and JSON strings cannot hold
     try:
         for number, node in enumerate(yaml.compose_all(text, Loader=yaml.SafeLoader)):
             if number >= MAX_DOCUMENTS:
@@ -116,6 +118,8 @@ def read_manifests(text: str) -> Iterator[Manifest]:
             yield from _documents(node)
     except yaml.YAMLError as error:
         raise _not_yaml(error) from None
+    except RecursionError:
+        raise ManifestError(f"nested deeper than {MAX_DEPTH} levels", 1) from None
 
 
 def _documents(node: yaml.Node) -> Iterator[Manifest]:

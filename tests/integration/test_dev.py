@@ -143,8 +143,23 @@ async def test_a_broken_file_at_the_start_does_not_stop_the_good_ones(folder: Pa
     try:
         assert await dev.models() == (200, ["one"])
         assert "broken.yaml" in dev.process.tail(100)
+
+        (folder / "two.yaml").write_text(ROUTE.format(name="two", model="two"))
+        assert "left out: 1 error" in (await dev.event("reloaded", 1))["message"]
+        assert await dev.models() == (200, ["one", "two"])
+
+        told = len(dev.events())
+        (folder / "broken.yaml").write_text(ROUTE.format(name="three", model="three").replace("own", "nowhere"))
+        assert "PoolNotFound" in (await dev.event("kept", told))["message"]
+        assert await dev.models() == (200, ["one", "two"])
     finally:
         dev.process.stop()
+
+
+async def test_a_secret_of_another_shape_does_not_end_the_process(dev: Dev) -> None:
+    (dev.folder / "secret.yaml").write_text("apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata: {a: äöü}\n")
+    assert "base64" in (await dev.event("kept", 1))["message"]
+    assert await dev.models() == (200, ["one"])
 
 
 async def test_beyond_loopback_every_caller_needs_a_key(folder: Path, tmp_path: Path) -> None:

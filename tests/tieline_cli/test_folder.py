@@ -77,3 +77,21 @@ def test_variables_fill_secrets_and_an_unset_one_leaves_its_key_out(tmp_path: Pa
         (7, "error", "must be a string, not 8"),
     ]
     assert folder.problems[1].remedy == 'write "010"'
+
+
+def test_wrong_shapes_are_told_and_nothing_breaks(tmp_path: Path) -> None:
+    secret = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"
+    text = f"{secret}data: [1]\n---\n{secret.replace('name: s', 'name: t')}stringData: text\n"
+    text += "---\n" + POOL.replace("name: a", "name: a, namespace: 010")
+    folder = read_folder(write(tmp_path, a=text), {})
+    assert messages(folder) == [
+        (4, "error", "must be a mapping of names to strings"),
+        (9, "error", "must be a mapping of names to strings"),
+        (13, "error", "must be a string, not 8"),
+    ]
+
+
+def test_an_empty_namespace_is_the_default_one(tmp_path: Path) -> None:
+    folder = read_folder(write(tmp_path, a=POOL.replace("name: a", "name: a, namespace:")), {})
+    assert list(folder.sources) == [ObjectId("ProviderPool", "default", "a")]
+    assert folder.sources[ObjectId("ProviderPool", "default", "a")].object["metadata"]["namespace"] == "default"

@@ -92,6 +92,19 @@ def test_a_malformed_secret_is_told_with_its_field(tmp_path: Path) -> None:
     assert "base64" in problem.message
 
 
+def test_a_service_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
+    text = POOL.replace('addresses: ["127.0.0.1:9000"]', "serviceRef: {name: nowhere, port: 8000}")
+    [problem] = judged(tmp_path, pool=text, route=ROUTE).problems
+    assert (problem.line, problem.severity, problem.field) == (6, "warning", "spec.selfHosted.serviceRef")
+    assert "nowhere" in problem.message
+
+
+@pytest.mark.parametrize("data", ["{key: äöü}", "[1]", "{key: 3}"])
+def test_no_secret_breaks_the_judgement(data: str, tmp_path: Path) -> None:
+    text = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata: {data}\n"
+    assert judged(tmp_path, pool=POOL, secret=text).is_wrong
+
+
 @pytest.mark.parametrize(
     ("field", "path"),
     [

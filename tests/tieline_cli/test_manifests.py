@@ -99,6 +99,7 @@ def test_documents_without_content_are_passed_over_and_lists_taken_apart() -> No
         ("? [1]\n: 2", 1, "must be a plain word"),
         ("kind: List\nitems: [1]", 1, "not an object"),
         ("a: {<<: 1}", 1, "<< takes"),
+        ("a: " + "[" * 3000, 1, "nested deeper"),
         ("a: " + "[" * (MAX_DEPTH + 2) + "]" * (MAX_DEPTH + 2), 1, "nested deeper"),
     ],
 )
@@ -106,6 +107,10 @@ def test_what_is_no_manifest_is_refused_with_its_line(text: str, line: int, says
     with pytest.raises(ManifestError, match=says) as caught:
         list(read_manifests(text))
     assert caught.value.line == line
+
+
+def test_json_may_be_indented_by_tabs() -> None:
+    assert only('{\n\t"kind": "A",\n\t"spec": {"x": [1]}\n}').object == {"kind": "A", "spec": {"x": [1]}}
 
 
 def test_aliases_cannot_blow_up(monkeypatch: pytest.MonkeyPatch) -> None:
