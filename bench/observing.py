@@ -23,7 +23,7 @@ from tests.support.control_plane import ControlPlane
 from tests.support.pods import PodProcess
 
 Config = dict[str, Any]
-"""The part `config` of a router's /admin/snapshot."""
+"""The part `config` of a router's /admin/snapshot; what is empty is left out."""
 
 POLL_SECONDS = 0.01
 RECONNECT_SECONDS = 0.05
@@ -96,6 +96,9 @@ class RouteWatch:
         answer = self._pool.request(
             "GET", self._url, fields=self._fields, preload_content=False, timeout=timeout, retries=False
         )
+        if answer.status != 200:  # a server that starts refuses for a moment what it will permit
+            answer.release_conn()
+            return
         rest = b""
         for chunk in answer.stream(65536, decode_content=True):
             if self._ending.is_set():

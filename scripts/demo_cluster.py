@@ -119,7 +119,7 @@ def edit(stage: Stage, terminal: Terminal) -> None:
     command = """kubectl patch modelroute small --type=merge --patch='{"spec": {"models": ["small", "tiny"]}}'"""
     with Observer(stage.plane, stage.routers, NAMESPACE, "small") as observer:
         times = observer.follow(
-            lambda: terminal.run(command), lambda config: "tiny" in json.dumps(config["routes"]), TRAFFIC_SECONDS
+            lambda: terminal.run(command), lambda config: "tiny" in json.dumps(config.get("routes")), TRAFFIC_SECONDS
         )
     console.print(
         f"{times.live - times.answered:.2f} s after the API server had answered kubectl both routers served it; after "
@@ -169,7 +169,9 @@ def kill_operator(stage: Stage, terminal: Terminal) -> Tally:
         operator.start(ready=False)
         command = """kubectl patch modelroute small --type=merge --patch='{"spec": {"models": ["small"]}}'"""
         times = observer.follow(
-            lambda: terminal.run(command), lambda config: "tiny" not in json.dumps(config["routes"]), TRAFFIC_SECONDS
+            lambda: terminal.run(command),
+            lambda config: "tiny" not in json.dumps(config.get("routes")),
+            TRAFFIC_SECONDS,
         )
         seconds = times.started + times.acked - started
         console.print(f"started again; an edit was acknowledged by both routers {seconds:.1f} s after that")
