@@ -69,7 +69,7 @@ class EventPoster:
             # 403 and 404 are a namespace that is being deleted.
             level = logging.DEBUG if error.status in {403, 404} else logging.WARNING
             logger.log(level, "Event about %s/%s not posted: %s", metadata["namespace"], metadata["name"], error)
-        except Exception as error:  # noqa: BLE001 - an Event is never worth the process
+        except Exception as error:  # an Event is never worth the process
             self._counted("failed")
             line = f"{type(error).__name__}: {error}"
             if line != self._said:

@@ -76,3 +76,21 @@ def test_a_failed_event_is_dropped_and_a_malformed_one_is_told(
 
     virtual_time.run(main())
     assert bool(caplog.records) is said
+
+
+def test_no_error_ends_the_poster_and_an_unexpected_one_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        place = Place()
+        task = asyncio.create_task(place.poster.run())
+        place.cluster.failure = RuntimeError("out of order")
+        for _ in range(3):
+            place.poster.offer(place.body, EVENT)
+        await asyncio.sleep(1)
+        place.cluster.failure = None
+        place.poster.offer(place.body, EVENT)
+        await asyncio.sleep(1)
+        assert place.counts == ["failed", "failed", "failed", "posted"]
+        task.cancel()
+
+    virtual_time.run(main())
+    assert len([record for record in caplog.records if "not posted" in record.message]) == 1

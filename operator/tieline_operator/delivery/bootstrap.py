@@ -124,7 +124,7 @@ class Bootstrap:
         except Unavailable:
             self._counted("failed")  # said by `outage`, or by who lost the Lease
             return False
-        except Exception as error:  # noqa: BLE001 - a convenience for starting routers must not end the operator
+        except Exception as error:  # a convenience for starting routers must not end the operator
             self._counted("failed")
             line = f"{type(error).__name__}: {error}"
             if self._said.get(router_class) != line:
