@@ -48,7 +48,7 @@ def test_a_key_that_does_not_resolve_is_named_and_the_others_work(value: Raw | N
     raw = consumer("team", ("ci", "team-keys", "ci"), ("more", "more", "k"))
     verdict = judged_consumer(raw, KEYS, *([value] if value else []))
     assert (verdict.verdict.resolved_refs.status, verdict.verdict.resolved_refs.reason) == ("False", reason)
-    assert "spec.keys[more].secretRef" in verdict.verdict.resolved_refs.message
+    assert "spec.keys[1].secretRef" in verdict.verdict.resolved_refs.message
     assert verdict.wire is not None
     assert [item.name for item in verdict.wire.keys] == ["ci"]
 
@@ -114,4 +114,4 @@ def test_two_names_for_one_key_of_a_consumer_are_told() -> None:
     verdict = judged_consumer(consumer("team", ("a", "team-keys", "ci"), ("b", "team-keys", "ci")), KEYS)
     assert verdict.wire is not None
     assert [item.name for item in verdict.wire.keys] == ["a"]
-    assert "spec.keys[b]: another key of this Consumer" in verdict.verdict.accepted.message
+    assert "spec.keys[1]: another key of this Consumer" in verdict.verdict.accepted.message

@@ -138,10 +138,10 @@ def resolved(verdict: PoolVerdict) -> tuple[str, Reason, bool]:
 @pytest.mark.parametrize(
     ("connection", "path"),
     [
-        ({"credentials": [credential(secret="gone")]}, "spec.connection.credentials[main].apiKey.secretRef"),
+        ({"credentials": [credential(secret="gone")]}, "spec.connection.credentials[0].apiKey.secretRef"),
         (
             {"headers": [{"name": "X-Token", "secretRef": {"name": "gone", "key": "a"}}]},
-            "spec.connection.headers[X-Token].secretRef",
+            "spec.connection.headers[0].secretRef",
         ),
         ({"tls": {"caSecretRef": {"name": "gone"}}}, "spec.connection.tls.caSecretRef"),
     ],
@@ -192,4 +192,4 @@ def test_a_pool_that_speaks_no_known_protocol_offers_nothing() -> None:
     assert verdict.served == frozenset()
     assert verdict.wire is not None
     assert verdict.wire.models == ()
-    assert verdict.verdict.ignored == ("spec.connection.protocols[Anthropic]",)
+    assert verdict.verdict.ignored == ("spec.connection.protocols[0]",)

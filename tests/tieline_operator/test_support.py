@@ -31,7 +31,7 @@ CASES: list[tuple[str, Support, Raw, list[str]]] = [
         "spec.bringYourOwnKey[].mode: Only",
         Support.REFUSED,
         manifests.consumer(bringYourOwnKey=[{"name": "api", "mode": "Only"} | OWN_KEY]),
-        ["spec.bringYourOwnKey[api].mode"],
+        ["spec.bringYourOwnKey[0].mode"],
     ),
     *(
         (
@@ -86,7 +86,7 @@ CASES: list[tuple[str, Support, Raw, list[str]]] = [
         "spec.connection.protocols[]: type other than OpenAI",
         Support.IGNORED,
         manifests.external(connection={"protocols": [{"type": "OpenAI"}, {"type": "Anthropic"}]}),
-        ["spec.connection.protocols[Anthropic]"],
+        ["spec.connection.protocols[1]"],
     ),
     (
         "spec.identities",
@@ -98,7 +98,7 @@ CASES: list[tuple[str, Support, Raw, list[str]]] = [
         "spec.bringYourOwnKey[].mode: Prefer, Fallback",
         Support.IGNORED,
         manifests.consumer(bringYourOwnKey=[{"name": "a", "mode": "Fallback"} | OWN_KEY, {"name": "b"} | OWN_KEY]),
-        ["spec.bringYourOwnKey[a]", "spec.bringYourOwnKey[b]"],
+        ["spec.bringYourOwnKey[0]", "spec.bringYourOwnKey[1]"],
     ),
     ("spec.markupPercent: above 0", Support.IGNORED, manifests.consumer(markupPercent="1.5"), ["spec.markupPercent"]),
     ("spec.failureMode: Closed", Support.IGNORED, manifests.consumer(failureMode="Closed"), ["spec.failureMode"]),
