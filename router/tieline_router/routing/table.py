@@ -172,7 +172,10 @@ def _compile_pools(config: Config, previous: RoutingTable | None) -> dict[str, C
             pools[wire.key] = known
         else:
             _check_pool(wire)
-            pools[wire.key] = CompiledPool(wire)
+            try:
+                pools[wire.key] = CompiledPool(wire)
+            except ValueError as error:
+                raise ContradictoryConfig(f"pool {wire.key} has a base URL that cannot be read: {error}") from None
     return pools
 
 
@@ -191,7 +194,7 @@ def _check_pool(wire: Pool) -> None:
             continue
         try:
             prices_in_force(model.pricing, 0, 0.0)
-        except (KeyError, ValueError) as error:
+        except (KeyError, ValueError, OSError) as error:
             raise ContradictoryConfig(f"{where} has a price window that cannot be read: {error}") from None
 
 

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Protocol
+from collections.abc import Callable
+from typing import Final, Protocol
+
+SLEW: Final = 0.1
+"""Share of the time elapsed by which `now` may be corrected: an hour's step of the machine's clock takes ten to follow,
+and no wait is more than a tenth too short or too long."""
 
 
 class Clock(Protocol):
@@ -12,19 +17,41 @@ class Clock(Protocol):
         """Seconds that only grow; for waits and ages."""
 
     def now(self) -> float:
-        """Unix seconds; for prices, expiry and logs."""
+        """Unix seconds that never go backwards and never jump; for deadlines, pauses, breakers and prices."""
+
+    def wall(self) -> float:
+        """Unix seconds as the machine says them, steps and all; for the expiry of keys."""
 
     async def sleep(self, seconds: float) -> None: ...
 
 
 class SystemClock:
-    """The clock of the machine."""
+    """The clocks of the machine. A step of its wall clock reaches `now` little by little.
+
+    Args:
+        wall: Unix seconds, may step.
+        steady: seconds that only grow.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._steady = steady
+        self._now = wall()
+        self._ticked = steady()
 
     def monotonic(self) -> float:
-        return time.monotonic()
+        return self._steady()
 
     def now(self) -> float:
-        return time.time()
+        ticked = self._steady()
+        elapsed, self._ticked = ticked - self._ticked, ticked
+        expected = self._now + elapsed
+        bound = elapsed * SLEW
+        self._now = expected + max(-bound, min(bound, self._wall() - expected))
+        return self._now
+
+    def wall(self) -> float:
+        return self._wall()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

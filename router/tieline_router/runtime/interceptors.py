@@ -53,7 +53,7 @@ class KeyCheck:
         caller = authenticate(
             call.snapshot.table,
             digest,
-            self._clock.now(),
+            self._clock.wall(),
             required=self._required,
             anonymous_namespace=self._anonymous,
         )

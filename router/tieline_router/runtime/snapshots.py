@@ -8,6 +8,7 @@ bootstrap copy and `tieline dev`; all of them end in `SnapshotStore.apply`.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -29,6 +30,8 @@ from tieline_router.runtime.targets import Targets, TlsContexts
 from tieline_router.telemetry.metrics import Metrics
 
 KINDS: Final = frozenset({"config", "endpoints", "overlay", "secrets", "heartbeat"})
+logger = logging.getLogger(__name__)
+
 INLINE_OBJECTS: Final = 64
 """Configurations with at most so many objects are compiled on the event loop (about a millisecond); larger ones in a
 thread."""
@@ -135,6 +138,10 @@ class SnapshotStore:
                 table = await asyncio.to_thread(compile_table, frame.config, previous)
         except ContradictoryConfig as error:
             raise Refused(f"the configuration contradicts itself: {error}") from None
+        except Exception as error:
+            # Whatever it is: the operator must hear of it, and what is in force must go on.
+            logger.exception("config %s cannot be compiled, which is a bug", frame.revision)
+            raise Refused(f"the configuration cannot be compiled: {type(error).__name__}: {error}") from None
         self._live.apply_config(table)
         self.current = Snapshot(table, self._targets(), frame.revision, frame.scope, frame.content_hash)
         self.config = frame

@@ -118,6 +118,7 @@ def test_a_route_follows_a_pool_of_its_fallback() -> None:
     assert after.routes["ai/r"].fallbacks[0].backends[0].pool is after.pools["ai/ext"]
 
 
+CONTINENT = PriceOverride(prices=Prices(), window=Window(start=0, end=1, time_zone="America"))  # a folder of zones
 WINDOW = PriceOverride(prices=Prices(), window=Window(start=0, end=1, time_zone="Mars/Olympus"))
 
 
@@ -141,6 +142,12 @@ WINDOW = PriceOverride(prices=Prices(), window=Window(start=0, end=1, time_zone=
             Config(pools=(own("own", model(pricing=Pricing(base=Prices(prompt=Decimal(1)), overrides=(WINDOW,)))),)),
             "has a price window that cannot be read",
         ),
+        (
+            Config(pools=(own("own", model(pricing=Pricing(base=Prices(prompt=Decimal(1)), overrides=(CONTINENT,)))),)),
+            "has a price window that cannot be read",
+        ),
+        (Config(pools=(external("ext", base_url="https://[1:2:3]"),)), "has a base URL that cannot be read"),
+        (Config(pools=(external("ext", base_url="https://a:99999"),)), "has a base URL that cannot be read"),
     ],
 )
 def test_a_configuration_that_contradicts_itself_is_refused(config: Config, message: str) -> None:

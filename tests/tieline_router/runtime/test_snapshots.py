@@ -82,6 +82,19 @@ async def test_a_contradiction_is_refused_and_the_old_stays() -> None:
     assert await world.store.apply(frames.endpoints({"a": ["10.0.0.1:1"]}, 2)), "other frames go on"
 
 
+async def test_a_bug_while_compiling_is_a_refusal_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("surprise")
+
+    world = World()
+    await world.store.apply(CONFIG)
+    before = world.store.current
+    monkeypatch.setattr("tieline_router.runtime.snapshots.compile_table", broken)
+    with pytest.raises(Refused, match="RuntimeError: surprise"):
+        await world.store.apply(frames.config([], [frames.route("a")], revision=frames.revision(2)))
+    assert world.store.current is before
+
+
 async def test_a_configuration_of_another_fleet_is_refused() -> None:
     with pytest.raises(Refused, match="class 'batch', not 'default'"):
         await World().store.apply(frames.config([], [], router_class="batch"))
