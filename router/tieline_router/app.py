@@ -152,6 +152,7 @@ class Router:
             access_log=None,
             logger=http_logger,
             handler_cancellation=True,
+            auto_decompress=False,  # aiohttp would inflate bodies unasked, before the key is looked at
             keepalive_timeout=self.settings.keepalive_timeout,
             shutdown_timeout=0.1,
         )

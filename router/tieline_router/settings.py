@@ -34,7 +34,7 @@ class RouterSettings(CommandLine):
     anonymous_namespace: str = Field(default="default", min_length=1, max_length=63)
     """Namespace whose routes anonymous callers use when --auth is Optional."""
     max_body_bytes: int = Field(default=32 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
-    """Longest request body, in bytes after decompression; longer ones get 413."""
+    """Longest request body, in bytes; longer ones get 413. Compressed bodies are not read: they get 415."""
     body_seconds: float = Field(default=60.0, gt=0)
     """Longest time that a request's body may take to arrive; slower ones get 408."""
     keepalive_timeout: float = Field(default=75.0, gt=0)

@@ -9,7 +9,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from aiohttp.compression_utils import ZLibDecompressor
 from tieline_api.snapshot import AllowDeny, Constraints, Credential, Header, Retries, SecretRef
+from yarl import URL
 
 from tests.support import frames, replies
 from tests.support.gateway import MESSAGES, Gateway
@@ -70,13 +72,36 @@ async def test_the_type_of_the_body_is_checked(gateway: Gateway) -> None:
     assert (await gateway.post(CHAT, GOOD, headers={"Content-Type": "application/vnd.api+json"})).status == 200
 
 
-async def test_gzip_is_read_and_a_bomb_is_not(gateway: Gateway) -> None:
-    headers = {"Content-Encoding": "gzip"}
-    assert (await gateway.post(CHAT, gzip.compress(GOOD), headers=headers)).text == GREETING
+@pytest.mark.parametrize("coding", ["gzip", "GZIP", "deflate", "br", "identity, gzip"])
+async def test_compressed_bodies_are_refused(gateway: Gateway, upstream: Upstream, coding: str) -> None:
+    answer = await gateway.post(CHAT, gzip.compress(GOOD), headers={"Content-Encoding": coding})
+    assert (answer.status, answer.error["code"]) == (415, "unsupported_media_type")
+    assert coding.lower() in answer.error["message"]
+    assert not upstream.requests
+    assert (await gateway.post(CHAT, GOOD, headers={"Content-Encoding": "identity"})).text == GREETING
+
+
+async def test_nothing_is_inflated_for_anybody(guarded: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    inflated: list[int] = []
+    inflate = ZLibDecompressor.decompress_sync
+
+    def counted(self: ZLibDecompressor, data: bytes, max_length: int = 0) -> bytes:
+        inflated.append(len(data))
+        return inflate(self, data, max_length)
+
+    monkeypatch.setattr(ZLibDecompressor, "decompress_sync", counted)
     bomb = gzip.compress(b" " * 10_000_000)
-    assert (await gateway.post(CHAT, bomb, headers=headers)).error["code"] == "body_too_large"
-    broken = await gateway.post(CHAT, b"no gzip at all", headers=headers)
-    assert broken.status == 400
+    for key, status in (("sk-wrong", 401), ("sk-team", 415)):
+        headers = {"Content-Encoding": "gzip", "Authorization": f"Bearer {key}"}
+        assert (await guarded.post(CHAT, bomb, headers=headers)).status == status
+    assert not inflated
+
+
+@pytest.mark.parametrize("path", ["/v1/a%0d%0ab", "/%0a", "/healthz%0a"])
+async def test_line_breaks_in_a_path_are_a_path_like_any_other(gateway: Gateway, path: str) -> None:
+    async with gateway.session.get(URL(gateway.url + path, encoded=True)) as response:
+        assert (response.status, response.content_type) == (404, "application/json")
+        assert (await response.json())["error"]["code"] == "unsupported_endpoint"
 
 
 @pytest.mark.parametrize(("tree", "status"), [("/v1", 404), ("/api/v1", 400)])

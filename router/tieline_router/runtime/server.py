@@ -103,7 +103,7 @@ class ApiServer:
         app = web.Application(client_max_size=self._settings.max_body_bytes)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
-        app.router.add_route("*", "/{path:.*}", self.handle)
+        app.router.add_route("*", "/{path:(?s:.*)}", self.handle)
         return app
 
     async def _healthz(self, _request: web.Request) -> web.Response:
@@ -173,6 +173,10 @@ class ApiServer:
         if "Content-Type" in request.headers and kind != "application/json" and not kind.endswith("+json"):
             remedy = ERRORS[ErrorClass.UNSUPPORTED_MEDIA_TYPE].remedy
             raise BadRequest(ErrorClass.UNSUPPORTED_MEDIA_TYPE, f"{remedy} This one is {kind}.")
+        coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+        if coding not in {"identity", ""}:
+            remedy = ERRORS[ErrorClass.UNSUPPORTED_MEDIA_TYPE].remedy
+            raise BadRequest(ErrorClass.UNSUPPORTED_MEDIA_TYPE, f"{remedy} This one is encoded as {coding[:64]}.")
         try:
             async with asyncio.timeout(self._settings.body_seconds):
                 return await request.read()
