@@ -1,7 +1,7 @@
 """Reads the store into the values that decisions are made of. All that is read for a decision is read here; no I/O.
 
-Each object is parsed once per version: an unchanged body gives the very same Python object, which is what makes
-`evaluate` cheap.
+Each object is parsed once per content: while only its status changes it is the very same Python object, which is what
+makes `evaluate` cheap.
 """
 
 from __future__ import annotations
@@ -33,7 +33,6 @@ from tieline_operator.resources import (
     PROVIDER_POOLS,
     SECRETS,
     SERVICES,
-    Body,
 )
 from tieline_operator.store import Store
 from tieline_operator.world import Invalid, Options, World, read
@@ -52,7 +51,7 @@ class Gatherer:
         self._store = store
         self._options = options
         self._own_namespace = own_namespace
-        self._parsed: dict[str, dict[Key, tuple[Body, Any]]] = {}
+        self._parsed: dict[str, dict[Key, tuple[int, Any]]] = {}
 
     def world(self) -> World:
         """All that is known now."""
@@ -90,16 +89,16 @@ class Gatherer:
 
     def _read(self, kind: str, parse: Callable[[Mapping[str, Any]], V]) -> dict[Key, V]:
         before = self._parsed.get(kind, {})
-        after: dict[Key, tuple[Body, Any]] = {}
+        after: dict[Key, tuple[int, Any]] = {}
         for key, body in self._store.bodies(kind).items():
-            known = before.get(key)
-            if known is not None and known[0] is body:
+            known, version = before.get(key), self._store.content_version(kind, key)
+            if known is not None and known[0] == version:
                 after[key] = known
                 continue
             try:
-                after[key] = (body, parse(body))
+                after[key] = (version, parse(body))
             except MalformedObject as error:
-                after[key] = (body, None)
+                after[key] = (version, None)
                 logger.error("%s %s is passed over: %s", kind, key, error)
         self._parsed[kind] = after
         return {key: value for key, (_, value) in after.items() if value is not None}

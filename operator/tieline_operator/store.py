@@ -37,6 +37,8 @@ class Store:
         self._bodies: dict[str, dict[Key, Body]] = {kind: {} for kind in kinds}
         self._listed: set[str] = set()
         self._touched: dict[str, set[Key]] = {}
+        self._contents: dict[str, dict[Key, int]] = {kind: {} for kind in self._bodies}
+        self._contents_made = 0
 
     @property
     def complete(self) -> bool:
@@ -53,6 +55,10 @@ class Store:
     def bodies(self, kind: str) -> dict[Key, Body]:
         """A copy of the table of one kind, in order of keys."""
         return dict(sorted(self._bodies[kind].items()))
+
+    def content_version(self, kind: str, key: Key) -> int:
+        """A number that changes with the content of an object, and never with its status alone."""
+        return self._contents[kind].get(key, 0)
 
     def keys(self, kind: str) -> list[Key]:
         return list(self._bodies[kind])
@@ -80,7 +86,7 @@ class Store:
         """An object was deleted."""
         found = key_of(body)
         self._touch(kind, found)
-        return Change.CONTENT if self._bodies[kind].pop(found, None) is not None else Change.NONE
+        return Change.CONTENT if self._drop(kind, found) else Change.NONE
 
     def begin(self, kind: str) -> None:
         """A LIST of this kind is about to be sent: events that arrive before its answer are newer than it may be."""
@@ -100,7 +106,7 @@ class Store:
         fresh = {key_of(body): body for body in listed}
         changes: dict[Key, Change] = {}
         for found in self._bodies[kind].keys() - fresh.keys() - touched:
-            del self._bodies[kind][found]
+            self._drop(kind, found)
             changes[found] = Change.CONTENT
         for found, body in fresh.items():
             if found not in touched:
@@ -109,6 +115,10 @@ class Store:
                     changes[found] = change
         self._listed.add(kind)
         return changes
+
+    def _drop(self, kind: str, found: Key) -> bool:
+        self._contents[kind].pop(found, None)
+        return self._bodies[kind].pop(found, None) is not None
 
     def _touch(self, kind: str, found: Key) -> None:
         if kind in self._touched:
@@ -120,9 +130,11 @@ class Store:
         if known is not None and _identity(known) == _identity(body):
             return Change.NONE  # the body that is there stays: who remembers what came of it knows it again
         self._bodies[kind][found] = body
-        if known is None:
-            return Change.CONTENT
-        return Change.CONTENT if _content(kind, known) != _content(kind, body) else Change.STATUS
+        if known is not None and _content(kind, known) == _content(kind, body):
+            return Change.STATUS
+        self._contents_made += 1
+        self._contents[kind][found] = self._contents_made
+        return Change.CONTENT
 
 
 def _identity(body: Body) -> tuple[object, object]:

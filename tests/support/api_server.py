@@ -40,6 +40,8 @@ class ApiServer:
         self.reviews: dict[str, Mapping[str, Any]] = {}
         """Status of a TokenReview by token; an unknown token is not authenticated."""
         self.failing: int | None = None
+        self.refusals = 0
+        """Requests that `failing` answered."""
         self.missing: set[str] = set()
         """Kinds (plural) that do not exist."""
         self.forbidden: set[tuple[str, str]] = set()
@@ -118,6 +120,7 @@ class ApiServer:
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if self.failing is not None:
+            self.refusals += 1
             return _status(self.failing, "InternalError", "failing on purpose")
         if token not in self.tokens:
             return _status(401, "Unauthorized", "Unauthorized")

@@ -33,6 +33,8 @@ def test_an_unchanged_body_gives_the_very_same_object() -> None:
     assert second.consumers[Key("ai/team")] is first.consumers[Key("ai/team")]
     assert second.routes[Key("ai/coder")] is not first.routes[Key("ai/coder")]
     assert second.routes[Key("ai/coder")].metadata.generation == 2
+    held.put("ModelRoute", {**route(meta={"resourceVersion": "3", "generation": 2}), "status": {"conditions": []}})
+    assert tested.world().routes[Key("ai/coder")] is second.routes[Key("ai/coder")]
 
 
 def test_what_vanished_is_not_remembered() -> None:

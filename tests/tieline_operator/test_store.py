@@ -87,6 +87,19 @@ def test_our_own_status_writes_are_no_content() -> None:
     )
 
 
+def test_the_version_of_a_content_outlives_statuses_and_no_deletion() -> None:
+    tested = store()
+    versions = []
+    for change in (body("a", 1), body("a", 2, status={"x": 1}), body("a", 3, generation=2), body("a", 4, generation=2)):
+        tested.put(ROUTE, change)
+        versions.append(tested.content_version(ROUTE, A))
+    assert versions[0] == versions[1] < versions[2] == versions[3]
+    tested.remove(ROUTE, body("a", 5))
+    assert tested.content_version(ROUTE, A) == 0
+    tested.put(ROUTE, body("a", 6, generation=2))
+    assert tested.content_version(ROUTE, A) > versions[-1]
+
+
 def test_every_part_of_a_foreign_object_is_content() -> None:
     tested = store()
     tested.put(SLICE, body("a", 1, endpoints=[]))
