@@ -117,13 +117,16 @@ def _verdict_problems(evaluation: Evaluation, folder: Folder) -> Iterator[Proble
         source = folder.sources[identity]
         for finding in (verdict.accepted, verdict.resolved_refs):
             if not finding.holds:
-                yield _finding_problem(identity, source, finding)
+                yield from _finding_problems(identity, source, finding)
         for path in verdict.ignored:
             line = source.manifest.line_of(path_of(path))
             message = "is accepted, but has no effect in this version"
             yield Problem(source.file, line, str(identity), path, "warning", message)
 
 
-def _finding_problem(identity: ObjectId, source: Source, finding: Finding) -> Problem:
-    line = source.manifest.line_of(("spec",))
-    return Problem(source.file, line, str(identity), "", "error", f"{finding.reason}: {finding.message}")
+def _finding_problems(identity: ObjectId, source: Source, finding: Finding) -> Iterator[Problem]:
+    """Each problem of a finding at its own line; a finding about no field stands at the object's spec."""
+    if not finding.problems:
+        yield _problem(identity, source, "spec", f"{finding.reason}: {finding.message}", "")
+    for each in finding.problems:
+        yield _problem(identity, source, each.path, f"{finding.reason}: {each.message}", each.remedy)

@@ -61,9 +61,11 @@ def test_what_yaml_made_of_an_unquoted_word_is_said(tmp_path: Path) -> None:
     assert 'write "NO"' in problem.remedy
 
 
-def test_a_missing_pool_is_found_between_objects(tmp_path: Path) -> None:
-    [problem] = judged(tmp_path, route=ROUTE).problems
-    assert problem.severity == "error"
+def test_each_missing_pool_is_found_at_its_own_line(tmp_path: Path) -> None:
+    two = judged(tmp_path, route=ROUTE + "  - {name: gone, model: a/model}\n").problems
+    assert [(problem.line, problem.severity) for problem in two] == [(7, "error"), (8, "error")]
+    assert two[1].field.startswith("spec.backendRefs[1]")
+    problem = two[0]
     assert "PoolNotFound" in problem.message
     assert "own" in problem.message
 

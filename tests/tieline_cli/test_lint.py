@@ -20,7 +20,7 @@ def test_every_problem_is_printed_with_its_place_and_the_status_is_one(
     (tmp_path / "broken.yaml").write_text("a: [")
     assert run(["lint", str(tmp_path)]) == 1
     printed = capsys.readouterr().out
-    assert f"{tmp_path}/a.yaml:4 error ModelRoute default/r" in printed
+    assert f"{tmp_path}/a.yaml:7 error ModelRoute default/r" in printed
     assert f"{tmp_path}/broken.yaml:1 error" in printed
     assert printed.rstrip().endswith("1 object: 2 errors")
 
