@@ -239,6 +239,16 @@ async def test_not_now_is_503_with_retry_after(cause: str) -> None:
         assert caught.value.headers["Retry-After"] == "2"
 
 
+async def test_a_stranger_that_keeps_knocking_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:
+    async with served() as stream:
+        for _ in range(5):
+            with pytest.raises(aiohttp.WSServerHandshakeError):
+                async with stream.connect("wrong"):
+                    pass
+        assert stream.refused == [401] * 5
+    assert len([record for record in caplog.records if "refused" in record.message]) == 1
+
+
 async def test_plain_http_to_the_path_is_answered_with_what_it_is() -> None:
     async with served() as stream:
         url = f"https://127.0.0.1:{stream.server.port}{SNAPSHOT_PATH}"

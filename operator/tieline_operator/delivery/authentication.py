@@ -6,6 +6,7 @@ at most a minute, by hash of the token.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping
@@ -16,6 +17,8 @@ from tieline_api.names import GATEWAY_SCOPE, TOKEN_AUDIENCE, namespace_scope
 
 CACHE_SECONDS: Final = 60.0
 CACHE_ENTRIES: Final = 4096
+MAX_REVIEWS: Final = 16
+"""Questions to the API server at a time, however many strangers knock."""
 _POD_NAME: Final = "authentication.kubernetes.io/pod-name"
 _ACCOUNT_PREFIX: Final = "system:serviceaccount:"
 
@@ -92,6 +95,7 @@ class Authenticator:
         self._own_namespace = own_namespace
         self._gateway_accounts = frozenset(gateway_accounts)
         self._clock = clock
+        self._asking = asyncio.Semaphore(MAX_REVIEWS)
         self._known: OrderedDict[bytes, tuple[float, Router]] = OrderedDict()
 
     async def authenticate(self, authorization: str | None) -> Router:
@@ -109,7 +113,8 @@ class Authenticator:
         if known is not None and self._clock() - known[0] <= CACHE_SECONDS:
             return known[1]
         self._known.pop(digest, None)
-        review = await self._review(token, TOKEN_AUDIENCE)
+        async with self._asking:
+            review = await self._review(token, TOKEN_AUDIENCE)
         router = identify(review, self._own_namespace, self._gateway_accounts)
         self._known[digest] = (self._clock(), router)
         while len(self._known) > CACHE_ENTRIES:

@@ -22,6 +22,7 @@ from tieline_operator.delivery.authentication import Authenticator, Refused, Rou
 from tieline_operator.delivery.publications import ORDER, Published, Target
 from tieline_operator.delivery.sessions import Hub, Session, rewound
 from tieline_operator.errors import ApiError, Unavailable
+from tieline_operator.telemetry.complaints import Complaints
 
 logger = logging.getLogger(__name__)
 
@@ -71,6 +72,7 @@ class SnapshotServer:
         self._answered = answered
         self._max_routers = max_routers
         self._heartbeat_seconds = heartbeat_seconds
+        self._complaints = Complaints()
         self._runner: web.AppRunner | None = None
         self.port = 0
         """Where it listens; 0 before `start`."""
@@ -107,7 +109,8 @@ class SnapshotServer:
             router = await self._authenticator.authenticate(authorization)
         except Refused as refused:
             self._refused(refused.status)
-            logger.warning("router at %s refused: %s", request.remote, refused)
+            if self._complaints.due((request.remote, str(refused)), asyncio.get_running_loop().time()):
+                logger.warning("router at %s refused: %s", request.remote, refused)
             return _problem(refused.status, str(refused))
         except (Unavailable, ApiError) as error:
             self._refused(503)

@@ -8,6 +8,7 @@ import pytest
 from tieline_operator.delivery.authentication import (
     CACHE_ENTRIES,
     CACHE_SECONDS,
+    MAX_REVIEWS,
     Authenticator,
     Refused,
     Router,
@@ -127,6 +128,25 @@ def test_a_refusal_is_not_remembered() -> None:
         assert (await tested.authenticate("bearer abc")).scope == "gateway"
 
     asyncio.run(main())
+
+
+def test_few_questions_are_asked_at_a_time() -> None:
+    asking, most = 0, 0
+
+    async def slow(token: str, audience: str) -> Mapping[str, Any]:
+        nonlocal asking, most
+        asking += 1
+        most = max(most, asking)
+        await asyncio.sleep(0)
+        asking -= 1
+        return review()
+
+    async def main() -> None:
+        tested = Authenticator(slow, OWN, ACCOUNTS, lambda: 0.0)
+        await asyncio.gather(*(tested.authenticate(f"Bearer {number}") for number in range(100)))
+
+    asyncio.run(main())
+    assert most == MAX_REVIEWS
 
 
 @pytest.mark.parametrize("header", [None, "", "Bearer", "Bearer ", "Basic abc", "abc"])
