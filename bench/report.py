@@ -81,7 +81,7 @@ def summary() -> str:
     """The few lines for the README."""
     found, large = figures.load("edits"), figures.load("scale")
     edit, outages, kills = found["edits"], found["outages"], found["kills"]
-    head = f"{large['routes']:,} routes and {large['keys']:,} keys, one edit: judged, compiled, sent and taken over"
+    head = f"{large['routes']:,} routes and {large['keys']:,} keys, one edit: judged, compiled, encoded and taken over"
     rows = [
         ["an edit, from `kubectl apply` to both routers", *_seconds(edit["applyToAcked"], "p50", "p99")],
         [f"API server back after {outages['outageSeconds']:.0f} s, to the first edit on both routers",

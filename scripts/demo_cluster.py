@@ -15,20 +15,21 @@ import tempfile
 import time
 from pathlib import Path
 
-from rich.console import Console
 from tieline_cli.explain import print_decision
 
 from bench.observing import Observer
-from scripts.demo_parts import NAMESPACE, Stage, answer, conditions_and_events, undisturbed_end
+from scripts.demo_parts import NAMESPACE, Stage, answer, conditions_and_events
 from scripts.demonstration import (
     BOUGHT_TEXT,
     ask,
     ask_streaming,
     console_for_people,
     cost_table,
+    end_like_interrupted,
     path_of,
     refusal,
     tally_table,
+    undisturbed_end,
 )
 from scripts.terminal import CommandFailed, Terminal
 from scripts.traffic import Background, Tally
@@ -127,8 +128,8 @@ def edit(stage: Stage, terminal: Terminal) -> None:
         "started)."
     )
     for api in stage.apis:
-        answered = asyncio.run(ask(console, api, "Name three primary colors.", headers=KEY, model="tiny"))
-        promise(answered is not None, "a router serves the new name")
+        named = asyncio.run(ask(console, api, "Name three primary colors.", headers=KEY, model="tiny"))
+        promise(named is not None, "a router serves the new name")
 
 
 def kill_model_server(stage: Stage, terminal: Terminal) -> Tally:
@@ -238,14 +239,13 @@ def play(folder: Path) -> None:
     started = time.monotonic()
     plane = ControlPlane(folder / "control-plane")
     terminal = Terminal(console, folder, folder / "control-plane" / "admin.kubeconfig")
-    with contextlib.ExitStack() as parts:
+    with contextlib.ExitStack() as parts, undisturbed_end():
         with terminal.busy(f"Kubernetes {CONTROL_PLANE.version} starts"):
             parts.enter_context(plane)
         console.print(f"Kubernetes {CONTROL_PLANE.version} is ready after {time.monotonic() - started:.1f} s")
         terminal.run("kubectl get nodes")
         stage = Stage(folder, plane, terminal)
         parts.enter_context(stage.running())
-        parts.enter_context(undisturbed_end())
         try:
             perform(stage, terminal)
         except (CommandFailed, ProcessDied, PromiseBroken, TimeoutError):
@@ -272,19 +272,17 @@ def perform(stage: Stage, terminal: Terminal) -> None:
 
 def main() -> int:
     """Runs the demonstration; the exit status says whether every promise held."""
+    end_like_interrupted()
     try:
         kubectl_path()
         helm_path()
         binaries()  # needs the network when it builds, so before the namespace
         netns.enter()
-    except Unavailable as missing:
-        Console(stderr=True, soft_wrap=True).print(
-            f"make demo-cluster: {missing.reason.strip()}\nWhat to do: {missing.remedy}.", markup=False, highlight=False
-        )
-        return 1
-    try:
         with tempfile.TemporaryDirectory(prefix="tieline-demo-cluster-") as folder:
             play(Path(folder))
+    except Unavailable as missing:
+        console.print(f"make demo-cluster: {missing.reason.strip()}\nWhat to do: {missing.remedy}.", markup=False)
+        return 1
     except KeyboardInterrupt:
         console.print("\nInterrupted. Everything that was started has ended.")
         return 130

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,18 +121,3 @@ def conditions_and_events(lines: list[str]) -> list[str]:
     dull = ("    Last Transition Time:", "    Observed Generation:")
     told = [line for line in lines[start:end] if not line.startswith(dull) and not line.endswith("Message:")]
     return ["[…]", *(line for line in told if line.strip() != "Message:"), "[…]", *lines[events:]]
-
-
-@contextlib.contextmanager
-def undisturbed_end() -> Iterator[None]:
-    """Ctrl-C ends the play; a second one must not end the clean-up. SIGTERM is as good as Ctrl-C."""
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_IGN)

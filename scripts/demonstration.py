@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
 import urllib.request
 from collections import Counter
@@ -190,3 +191,23 @@ def cost_table(*admins: str) -> Table:
         per_million = f"{cost * 1_000_000 / total:.4f}" if total else ""
         table.add_row(pool, str(counted["prompt"]), str(counted["completion"]), f"{cost:.8f}", per_million)
     return table
+
+
+def end_like_interrupted() -> None:
+    """A signal that asks to end, and a closed terminal, are as good as Ctrl-C: what was started is cleaned up."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)
+
+
+@contextlib.contextmanager
+def undisturbed_end() -> Iterator[None]:
+    """Ctrl-C ends the play; a second one must not end the clean-up. The last context to enter, the first to leave."""
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
