@@ -4,15 +4,17 @@ client is told in-band and never gets a terminator."""
 from __future__ import annotations
 
 import asyncio
+import base64
+import json
 from collections.abc import AsyncIterator, Callable
 
 import pytest
-from tieline_api.snapshot import FirstToken, Retries, Timeouts
+from tieline_api.snapshot import FirstToken, Header, Retries, SecretRef, Timeouts
 
 from tests.support import frames, replies
 from tests.support.clock import VirtualClock
 from tests.support.gateway import Gateway
-from tests.support.openai_answers import CLOSE, GREETING, RESET, Body, Reply, Wait, event, stream_head
+from tests.support.openai_answers import CLOSE, GREETING, RESET, Body, Reply, Wait, event, json_head, stream_head
 from tests.support.upstream import Upstream
 
 QUICK = Timeouts(connect=2, first_token=FirstToken(base=0.3, per_thousand_tokens=0), response=0.3, idle=0.3, request=20)
@@ -66,6 +68,14 @@ AFTER_COMMIT: dict[str, tuple[Callable[[], Reply], str]] = {
 def _at_once(body: bytes) -> Reply:
     """A stream in one write; to a plain request, which it is no answer to either, the same."""
     return lambda _: [stream_head(), Body(body)]
+
+
+def _failing(error: dict[str, object]) -> Reply:
+    """An error with status 200: in the stream, or as the body of a plain answer."""
+    body = json.dumps({"error": error}).encode()
+    return lambda asked: (
+        [stream_head(), Body(event({"error": error}))] if asked.stream else [json_head(body), Body(body)]
+    )
 
 
 def _later() -> asyncio.Event:
@@ -212,6 +222,49 @@ async def test_a_longer_context_is_looked_for_elsewhere(gateway: Gateway, bad: U
     bad.default = replies.context_length_exceeded()
     answer = await gateway.chat()
     assert (answer.status, answer.json["provider"]) == (200, "good")
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+@pytest.mark.parametrize(
+    "quote",
+    [
+        lambda key: replies.error(400, f"Incorrect header: Bearer {key}.", "invalid_request_error"),
+        lambda key: replies.error(422, "x" * 990 + key, "invalid_request_error"),
+        lambda key: replies.error(400, f"{base64.b64encode(f'user:{key}'.encode()).decode()} is wrong", "bad"),
+        lambda key: replies.error(400, f"maximum context length; your title {key}", "bad"),
+        lambda key: _failing({"message": f"{key} is no field", "code": 400}),
+    ],
+    ids=["whole", "cut", "encoded", "context", "with status 200"],
+)
+async def test_a_providers_words_never_hold_our_secrets(
+    bad: Upstream, caplog: pytest.LogCaptureFixture, quote: Callable[[str], Reply], stream: bool
+) -> None:
+    caplog.set_level("DEBUG")
+    header = Header(name="X-Title", secret=SecretRef(id="title", version="1"))
+    async with Gateway() as gateway:
+        await gateway.configure(
+            [frames.external_pool("bad", bad.base_url, headers=(header,))],
+            [frames.route("bad", retries=Retries(attempts=1))],
+            secrets={"bad_key": "sk-KEYcanary123456", "title": "TITLEcanary123456"},
+        )
+        for secret in ("sk-KEYcanary123456", "TITLEcanary123456"):
+            bad.default = quote(secret)
+            answer = await gateway.chat(stream=stream)
+            assert answer.status == 400
+            assert "canary" not in answer.error["message"]
+            assert base64.b64encode(b"canary").decode()[1:7] not in answer.error["message"]
+            assert "[redacted]" in answer.error["message"]
+    assert "canary" not in caplog.text
+
+
+async def test_the_words_are_those_of_the_failure_that_is_told(gateway: Gateway, bad: Upstream, good: Upstream) -> None:
+    bad.default = replies.error(400, "This model's maximum context length is 10 tokens", "invalid_request_error")
+    good.default = replies.rate_limited()
+    answer = await gateway.chat(path="/api/v1/chat/completions")
+    assert answer.status == 400
+    assert answer.error["message"] == "This model's maximum context length is 10 tokens"
+    assert answer.error["metadata"]["provider_name"] == "bad"
+    assert [one["provider"] for one in answer.error["metadata"]["previous_errors"]][:2] == ["bad", "good"]
 
 
 async def test_the_total_time_ends_all(bad: Upstream) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from tieline_api.prices import prices_in_force, request_cost
@@ -75,21 +75,22 @@ class Exchange:
         attempts = Attempts(decision, self._live, self._draw, call.started)
         if decision.view.stream and decision.route is not None:
             call.reply.comment_after(decision.route.wire.timeouts.keep_alive_after)
-        last = Outcome()
+        failed: list[Outcome] = []
         while True:
             step = attempts.next(self._clock.now())
             match step:
                 case Attempt():
-                    last = await self._try(call, attempts, step)
-                    if last.error is None:
+                    outcome = await self._try(call, attempts, step)
+                    if outcome.error is None:
                         attempts.succeed(self._clock.now())
-                        self._settle(call, step.offer, last.usage)
+                        self._settle(call, step.offer, outcome.usage)
                         return
-                    attempts.fail(last.error, last.retry_after)
+                    attempts.fail(outcome.error, outcome.retry_after)
+                    failed.append(outcome)
                 case Fallback():
                     logger.debug("%s falls back to %s after %s", call.generation_id, step.model, step.cause)
                 case Stop():
-                    raise Refused(_problem(attempts, step, last))
+                    raise Refused(_problem(attempts, step, failed))
 
     async def _try(self, call: Call, attempts: Attempts, attempt: Attempt) -> Outcome:
         lease = self._live.begin(attempt.endpoint, attempt.credential, self._clock.now())
@@ -168,17 +169,20 @@ class Exchange:
         self._metrics.usage(offer.pool.key, usage, call.cost_usd or 0.0)
 
 
-def _problem(attempts: Attempts, stop: Stop, last: Outcome) -> Problem:
+def _problem(attempts: Attempts, stop: Stop, outcomes: Sequence[Outcome]) -> Problem:
+    """What the client is told. `outcomes` are those of `attempts.failures`; words and provider are those of the failure
+    that `stop` names, which need not be the last one."""
     decision = attempts.decision
     error = stop.error
-    provider = attempts.failures[-1].attempt.offer.pool.wire.slug if attempts.failures else None
+    told = [number for number, outcome in enumerate(outcomes) if outcome.error is error] or [len(outcomes) - 1]
+    provider = attempts.failures[told[-1]].attempt.offer.pool.wire.slug if outcomes else None
     previous = tuple(
         {"provider": failure.attempt.offer.pool.wire.slug, "code": ERRORS[failure.error].code}
         for failure in attempts.failures
     )
     return Problem(
         error,
-        _message(attempts, stop, last),
+        _message(attempts, stop, outcomes[told[-1]].message if outcomes else ""),
         param="model" if error in {ErrorClass.MODEL_NOT_FOUND, ErrorClass.MODEL_NOT_ALLOWED} else None,
         provider=provider,
         retry_after=stop.retry_after,
@@ -187,11 +191,11 @@ def _problem(attempts: Attempts, stop: Stop, last: Outcome) -> Problem:
     )
 
 
-def _message(attempts: Attempts, stop: Stop, last: Outcome) -> str:
+def _message(attempts: Attempts, stop: Stop, words: str) -> str:
     decision = attempts.decision
     remedy = ERRORS[stop.error].remedy
-    if stop.error in _CALLERS_FAULT and last.message:
-        return last.message
+    if stop.error in _CALLERS_FAULT and words:
+        return words
     if attempts.failures:
         tried = ", ".join(f"{f.attempt.offer.pool.wire.slug}: {f.error}" for f in attempts.failures)
         return f"{remedy} Tried for model {decision.view.model!r}: {tried}; {stop.reason}."

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.attempts import AttemptTimeouts
 from tieline_router.routing.classify import classify_error, classify_status
+from tieline_router.runtime.redaction import redacted
 from tieline_router.runtime.reply import ClientGone, Reply
 from tieline_router.runtime.upstream import Answer, Target, UpstreamClient, UpstreamFailure
 from tieline_router.streaming.chat import DONE_EVENT, ChatStream
@@ -36,7 +37,7 @@ class Outcome(NamedTuple):
     detail: str = ""
     """For logs: our words, never the provider's, which may quote a key or a prompt."""
     message: str = ""
-    """The provider's own words, for the client where the request is at fault."""
+    """The provider's own words, without our secrets, for the client where the request is at fault."""
     status: int | None = None
     retry_after: float | None = None
     usage: Usage | None = None
@@ -79,9 +80,13 @@ class Relay:
             ClientGone: the client does not read any more.
         """
         try:
-            return await (self._stream(job) if job.stream else self._plain(job))
+            outcome = await (self._stream(job) if job.stream else self._plain(job))
         except UpstreamFailure as failure:
-            return Outcome(failure.error, failure.detail)
+            outcome = Outcome(failure.error, failure.detail)
+        if outcome.error is None:
+            return outcome
+        secrets = job.target.secrets
+        return outcome._replace(detail=redacted(outcome.detail, secrets), message=redacted(outcome.message, secrets))
 
     # -- plain -------------------------------------------------------------------------------------------------------
 

@@ -89,12 +89,14 @@ class Targets:
         headers = dict(_BASE_HEADERS)
         if credential is not None:
             headers["Authorization"] = f"Bearer {self._value(credential.secret)}"
+        refs = [header.secret for header in wire.headers] + [credential.secret if credential else None]
         for header in wire.headers:
             headers[header.name] = self._value(header.secret) if header.secret else header.value or ""
         proxy, proxy_auth = self._proxy(url) if pool.external else (None, None)
         return Target(
             url=url,
             headers=headers,
+            secrets=tuple(self._value(ref) for ref in refs if ref is not None),
             tls=self._context(wire.tls.ca) if wire.tls and wire.tls.ca else True,
             server_name=wire.tls.server_name if wire.tls else None,
             public_only=pool.external and not wire.allow_private,

@@ -30,6 +30,8 @@ class Target(NamedTuple):
 
     url: URL
     headers: Mapping[str, str]
+    secrets: tuple[str, ...] = ()
+    """What of the headers is secret: it must not come back in a provider's words."""
     tls: ssl.SSLContext | bool = True
     server_name: str | None = None
     public_only: bool = False
