@@ -74,10 +74,14 @@ class Causes:
             self._snapshot_queue.add(SNAPSHOT, self._debounce_seconds)
 
     def everything(self) -> None:
-        """Nobody knows what was missed: all keys, also those that wait for their back-off."""
+        """Nobody knows what was missed while the API server was away: all keys. Those that it refused by themselves
+        keep their back-off."""
+        self._snapshot_queue.relieve()
+        self._status_queue.relieve()
         self.dirty()
         for kind in OWN:
-            self.touched(ObjectId(kind, key) for key in self._store.keys(kind))
+            keys = (ObjectId(kind, key) for key in self._store.keys(kind))
+            self.touched(id_ for id_ in keys if not self._status_queue.queue.backs_off(id_))
 
     def _note(self, resource: Resource, key: Key, change: Change) -> None:
         own = resource.kind in OWN

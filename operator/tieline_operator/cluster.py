@@ -1,7 +1,8 @@
 """Every call to the API server but kopf's watches: this file owns them. Raw JSON in and out, no judgement.
 
-README.md lists the calls by verb and kind; the chart grants exactly those. Answers below 500 end an outage, everything
-that does not reach the server (or 5xx, 429) counts towards one and raises `Unavailable`.
+README.md lists the calls by verb and kind; the chart grants exactly those. What does not reach the server counts
+towards an outage and raises `Unavailable`; 401, 429 and 5xx are the call's own trouble and raise `Unserved`; anything
+else that is no success raises `ApiError`.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ import aiohttp
 import msgspec
 from tieline_api.names import FIELD_MANAGER
 
-from tieline_operator.credentials import Connection
-from tieline_operator.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable
+from tieline_operator.credentials import Connection, NoCredentials
+from tieline_operator.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable, Unserved
 from tieline_operator.outage import Outage
 from tieline_operator.resources import ENDPOINT_SLICES, TOKEN_REVIEWS, Body, Resource
 
@@ -28,6 +29,8 @@ CHUNK: Final = 500
 CALL_SECONDS: Final = 15.0
 CREDENTIALS_SECONDS: Final = 60.0
 """Tokens are re-read after this time; kubelet rotates them in place."""
+MAX_RETRY_AFTER_SECONDS: Final = 60.0
+"""A server that asks for a longer pause is asked again after this."""
 _ERRORS: Final = {404: NotFound, 409: Conflict, 403: Forbidden}
 _METADATA_ONLY: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
@@ -146,7 +149,14 @@ class Cluster:
 
     async def probe(self, namespace: str | None) -> None:
         """The cheapest LIST that proves that endpoints could be read. Raises as `list` does."""
-        await self._call("list", ENDPOINT_SLICES, "GET", ENDPOINT_SLICES.path(namespace), params={"limit": "1"})
+        path = ENDPOINT_SLICES.path(namespace)
+        try:
+            await self._call("list", ENDPOINT_SLICES, "GET", path, params={"limit": "1"}, probe=True)
+        except Unserved as error:
+            line = self.outage.probe_failed(self._clock(), str(error))
+            if line is not None:
+                logger.warning(line)
+            raise
 
     # -- one way for all -----------------------------------------------------------------------------------------------
 
@@ -174,6 +184,7 @@ class Cluster:
         params: Mapping[str, str] | None = None,
         content_type: str = "application/json",
         accept: str = "application/json",
+        probe: bool = False,
     ) -> Body:
         headers = {"Accept": accept}
         data = None
@@ -181,28 +192,35 @@ class Cluster:
             headers["Content-Type"] = content_type
             data = msgspec.json.encode(body)
         try:
-            status, answer = await self._send(method, path, data, headers, params)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            self._ended(verb, resource, "unreachable")
+            status, answer, wait = await self._send(method, path, data, headers, params)
+        except (aiohttp.ClientError, TimeoutError, OSError, _Unproven) as error:
+            self._counted(verb, resource.plural, "unreachable")
             raise self._away(str(error) or type(error).__name__) from None
+        decoded = _object(answer) if status < 300 else None
+        if status < 400 and decoded is None:
+            self._counted(verb, resource.plural, "unreadable")
+            raise Unserved(
+                status,
+                f"{verb} {resource.title}: {status} with what is no JSON object: something between the operator and "
+                "the API server answers in its place; look at proxies and at the server's address",
+            )
+        self._counted(verb, resource.plural, "ok" if decoded is not None else str(status))
         if status >= 500 or status in {401, 429}:
-            self._ended(verb, resource, str(status))
-            raise self._away(f"{status}: {_message(answer, 'no explanation')}")
-        self._reached()
-        if status >= 400:
-            self._ended(verb, resource, str(status))
+            message = f"API server: {verb} {resource.title}: {status}: {_message(answer, 'no explanation')}"
+            raise Unserved(status, message, wait)
+        self._reached(probe=probe)
+        if decoded is None:
             raise _refusal(status, answer, verb, resource)
-        self._ended(verb, resource, "ok")
-        decoded: Body = msgspec.json.decode(answer)
         return decoded
 
     async def _send(
         self, method: str, path: str, data: bytes | None, headers: Mapping[str, str], params: Mapping[str, str] | None
-    ) -> tuple[int, bytes]:
-        status, answer = await self._send_once(method, path, data, headers, params, renew=False)
-        if status == 401:  # the token may have been rotated since it was read
-            status, answer = await self._send_once(method, path, data, headers, params, renew=True)
-        return status, answer
+    ) -> tuple[int, bytes, float]:
+        """Status, body, and the seconds of Retry-After."""
+        answer = await self._send_once(method, path, data, headers, params, renew=False)
+        if answer[0] == 401:  # the token may have been rotated since it was read
+            answer = await self._send_once(method, path, data, headers, params, renew=True)
+        return answer
 
     async def _send_once(
         self,
@@ -213,7 +231,7 @@ class Cluster:
         params: Mapping[str, str] | None,
         *,
         renew: bool,
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, bytes, float]:
         session, connection = await self._open(renew=renew)
         proof = {"Authorization": f"Bearer {connection.token}"} if connection.token else {}
         async with session.request(
@@ -225,13 +243,13 @@ class Cluster:
             proxy=connection.proxy,
             allow_redirects=False,
         ) as response:
-            return response.status, await response.read()
+            return response.status, await response.read(), _retry_after(response.headers.get("Retry-After"))
 
     async def _open(self, *, renew: bool) -> tuple[aiohttp.ClientSession, Connection]:
         async with self._renewing:
             stale = self._clock() - self._read_at > CREDENTIALS_SECONDS
             if self._connection is None or self._session is None or stale or renew:
-                connection = await self._connect()
+                connection = await self._read_credentials(renew=renew)
                 self._read_at = self._clock()
                 known = self._connection
                 if self._session is None or known is None or _trust(known) != _trust(connection):
@@ -245,11 +263,21 @@ class Cluster:
                 self._connection = connection
             return self._session, self._connection
 
-    def _ended(self, verb: str, resource: Resource, outcome: str) -> None:
-        self._counted(verb, resource.plural, outcome)
+    async def _read_credentials(self, *, renew: bool) -> Connection:
+        """Fresh credentials; those at hand when they cannot be read just now. Raises NoCredentials at the first use,
+        which ends the process: it never had a way in."""
+        try:
+            return await self._connect()
+        except (NoCredentials, ValueError, OSError) as error:
+            if self._connection is None:
+                raise
+            if renew:
+                raise _Unproven(str(error)) from None
+            logger.debug("credentials not read anew: %s", error)
+            return self._connection
 
-    def _reached(self) -> None:
-        line = self.outage.succeeded(self._clock())
+    def _reached(self, *, probe: bool) -> None:
+        line = self.outage.succeeded(self._clock(), probe=probe)
         if line is not None:
             logger.info(line)
             self._recovered()
@@ -261,25 +289,39 @@ class Cluster:
         return Unavailable(f"API server: {why}")
 
 
+class _Unproven(Exception):
+    """The credentials were rejected and cannot be read anew."""
+
+
+def _object(answer: bytes) -> Body | None:
+    """A JSON object, or None."""
+    try:
+        decoded = msgspec.json.decode(answer)
+    except (msgspec.DecodeError, ValueError):
+        return None
+    return decoded if isinstance(decoded, dict) else None
+
+
+def _retry_after(header: str | None) -> float:
+    """Seconds of a Retry-After header, at most a minute; 0 without one. The API server writes seconds, never a date."""
+    return min(float(header), MAX_RETRY_AFTER_SECONDS) if header and header.isdecimal() else 0.0
+
+
 def _trust(connection: Connection) -> tuple[object, ...]:
     """What a session is bound to; a new token alone needs none."""
     return connection.ca, connection.certificate_file, connection.key_file, connection.verify
 
 
 def _message(answer: bytes, otherwise: str) -> str:
-    try:
-        status = msgspec.json.decode(answer)
-    except msgspec.DecodeError:
+    status = _object(answer)
+    if status is None:
         return answer[:200].decode(errors="replace") or otherwise
-    return str(status.get("message") or otherwise) if isinstance(status, dict) else otherwise
+    return str(status.get("message") or otherwise)
 
 
 def _refusal(status: int, answer: bytes, verb: str, resource: Resource) -> ApiError:
     message = _message(answer, f"{verb} {resource.title}: HTTP {status}")
     if status == 403:
         message = f"{message}. Grant it: the chart's Roles have verb {verb} on {resource.title}."
-    try:
-        reason = str(msgspec.json.decode(answer).get("reason", ""))
-    except (msgspec.DecodeError, AttributeError):
-        reason = ""
+    reason = str((_object(answer) or {}).get("reason", ""))
     return _ERRORS.get(status, ApiError)(status, reason, message)

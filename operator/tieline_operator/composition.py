@@ -29,7 +29,7 @@ from tieline_operator.delivery.keeper import Keeper
 from tieline_operator.delivery.publications import Publication, Published
 from tieline_operator.delivery.server import SnapshotServer
 from tieline_operator.delivery.sessions import Hub
-from tieline_operator.errors import ApiError, Conflict, PartEnded, Unavailable
+from tieline_operator.errors import ApiError, Conflict, PartEnded, Unavailable, Unserved
 from tieline_operator.events import EventPoster
 from tieline_operator.gather import Gatherer
 from tieline_operator.kopf_thread import KopfThread
@@ -52,6 +52,8 @@ from tieline_operator.world import ObjectId, Options
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 2.0
+RECOVERY_SECONDS: Final = 5.0
+"""Least time between two looks at everything because the API server is back."""
 
 
 class Operator:
@@ -63,6 +65,7 @@ class Operator:
         self.outage = Outage()
         self.store = Store(resource.kind for resource in WATCHED)
         self.serving = False
+        self._back = asyncio.Event()
         served = settings.served_namespaces()
         self._probe_namespace = None if served is None else settings.namespace
         self._complaints = Complaints()
@@ -172,6 +175,7 @@ class Operator:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._watch(), name="watch")
                     group.create_task(self.resync.keep(settings.resync_seconds, self._draw), name="resync")
+                    group.create_task(self._recover(), name="recovery")
                     group.create_task(self._lead(group), name="lead")
             finally:
                 self.serving = False
@@ -213,12 +217,12 @@ class Operator:
         while True:
             try:
                 return await self.keeper.ensure()
-            except Unavailable:
-                pass  # said by `outage`
-            except ApiError as error:
+            except (ApiError, Unserved) as error:
                 if str(error) != said:
                     said = str(error)
                     logger.error("certificates cannot be kept: %s", error)
+            except Unavailable:
+                pass  # said by `outage`
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _probe(self) -> None:
@@ -248,15 +252,15 @@ class Operator:
     def _failed(self, key: str | ObjectId, error: Exception, delay: float) -> None:
         """A key's work failed and is tried again; what is said elsewhere or heals by itself is only counted."""
         match error:
-            case Unavailable():
-                result = "unavailable"
             case Conflict():
                 result = "conflict"
-            case ApiError():
-                result = "refused"
+            case ApiError() | Unserved():
+                result = "refused" if isinstance(error, ApiError) else "unavailable"
                 kind = key.kind if isinstance(key, ObjectId) else key
                 if self._complaints.due((kind, error.status), time.monotonic()):
                     logger.error("%s: %s; trying again, with others of this kind that are refused too", key, error)
+            case Unavailable():
+                result = "unavailable"
             case _:
                 result = "failed"
                 logger.error("%s failed, trying again in %.1f s: an error of the operator", key, delay, exc_info=error)
@@ -277,9 +281,17 @@ class Operator:
 
     def _recovered(self) -> None:
         """The API server is back."""
-        self.resync.soon()
-        self.snapshots.look_again()
-        self.causes.everything()
+        self._back.set()
+
+    async def _recover(self) -> None:
+        """After an outage: looks at everything again; however often one ends, at most every few seconds."""
+        while True:
+            await self._back.wait()
+            self._back.clear()
+            self.resync.soon()
+            self.snapshots.look_again()
+            self.causes.everything()
+            await asyncio.sleep(RECOVERY_SECONDS)
 
     # -- what is told --------------------------------------------------------------------------------------------------
 

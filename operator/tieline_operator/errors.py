@@ -28,7 +28,19 @@ class Forbidden(ApiError):
 
 
 class Unavailable(Exception):
-    """The API server could not be reached, or could not serve (5xx, 429, time-out). Worth trying again."""
+    """The call did not reach the API server, or may not be made now. Not the call's own fault: worth trying again."""
+
+
+class Unserved(Unavailable):
+    """The API server answered this call with 401, 429 or 5xx, or with what is no JSON. Other calls may well succeed.
+
+    `retry_after`: seconds for which the server asked to be left alone.
+    """
+
+    def __init__(self, status: int, message: str, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
 
 
 class LeaseLost(Exception):

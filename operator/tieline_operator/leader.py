@@ -17,7 +17,7 @@ from typing import Any, Final
 from tieline_api.names import ANNOTATION_EPOCH, LEASE
 
 from tieline_operator.cluster import Cluster
-from tieline_operator.errors import ApiError, Conflict, LeaseLost, Unavailable
+from tieline_operator.errors import ApiError, Conflict, LeaseLost, Unavailable, Unserved
 from tieline_operator.resources import LEASES, Body
 
 logger = logging.getLogger(__name__)
@@ -156,11 +156,11 @@ class Leader:
                 why = f"{holder} holds the Lease {self._namespace}/{LEASE}; waiting until it gives it back or is gone"
             except Conflict:
                 wait = CONFLICT_SECONDS
-            except Unavailable:
-                wait = self._rhythm.retry
-            except (ApiError, ValueError) as error:
+            except (ApiError, Unserved, ValueError) as error:
                 wait = self._rhythm.retry
                 why = f"cannot take the Lease {self._namespace}/{LEASE}: {error}"
+            except Unavailable:
+                wait = self._rhythm.retry
             if why and why != said:
                 logger.warning(why)
                 said = why
@@ -179,16 +179,17 @@ class Leader:
             try:
                 async with asyncio.timeout(self._rhythm.renew_deadline):
                     self._hold(await self._cluster.replace(LEASES, renewed(self._lease, self._now())), started)
-            except (Unavailable, TimeoutError):
-                continue  # `leading` turns false by itself; the outage is logged where it is noticed
+                said = ""
             except Conflict:
                 await self._compare()
-            except ApiError as error:
+            except (ApiError, Unserved) as error:
                 if error.status == 404:
                     raise LeaseLost(_DELETED.format(self._namespace, LEASE)) from None
                 if str(error) != said:
                     said = str(error)
                     logger.error("cannot renew the Lease %s/%s: %s", self._namespace, LEASE, error)
+            except (Unavailable, TimeoutError):
+                continue  # `leading` turns false by itself; the outage is logged where it is noticed
 
     async def release(self) -> None:
         """Gives the Lease back, so that another operator need not wait; the epoch stays on it."""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from tieline_api.names import GROUP, Key
 
 from tieline_operator.cluster import Cluster
-from tieline_operator.errors import ApiError, Forbidden, NotFound, Unavailable
+from tieline_operator.errors import ApiError, Forbidden, NotFound, Unavailable, Unserved
 from tieline_operator.resources import NAMESPACES, Body, Resource
 from tieline_operator.store import Change, Store
 
@@ -23,7 +24,18 @@ logger = logging.getLogger(__name__)
 RETRY_SECONDS: Final = 1.0
 SPACING_SECONDS: Final = 1.0
 """Least time between two resyncs, however often one is asked for."""
+MAX_RETRY_SECONDS: Final = 30.0
+"""Longest pause between two tries of a kind that cannot be listed."""
 JITTER: Final = 0.2
+
+
+@dataclass(frozen=True)
+class _Retry:
+    """A kind that could not be listed. `due` is the running loop's time; `own`: the server was there and refused it."""
+
+    failures: int
+    due: float
+    own: bool
 
 
 class Resync:
@@ -44,6 +56,7 @@ class Resync:
         self._served = served
         self._changed = changed
         self._wanted = asyncio.Event()
+        self._retries: dict[str, _Retry] = {}
         self._said: dict[str, str] = {}
         self._heard: dict[str, str] = {}
         """What the last LIST of a kind was refused with; said when it is refused so twice, for a server that starts
@@ -62,25 +75,42 @@ class Resync:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def keep(self, seconds: float, draw: Callable[[], float]) -> None:
-        """Lists every `seconds` (give or take a fifth) and soon after it was asked to, until it is cancelled."""
-        complete = True
+        """Lists every `seconds` (give or take a fifth) and soon after it was asked to, until it is cancelled. A kind
+        that could not be listed is tried again by itself, ever more seldom."""
+        clock = asyncio.get_running_loop().time
+        due = clock() + _pause(seconds, draw)
         while True:
-            pause = seconds * (1 + JITTER * (2 * draw() - 1)) if complete else RETRY_SECONDS
-            await asyncio.sleep(min(SPACING_SECONDS, pause))
+            await asyncio.sleep(min(SPACING_SECONDS, max(0.0, due - clock())))
+            next_due = min([due, *(retry.due for retry in self._retries.values())])
             try:
-                async with asyncio.timeout(pause - SPACING_SECONDS):
+                async with asyncio.timeout(max(0.0, next_due - clock())):
                     await self._wanted.wait()
             except TimeoutError:
                 pass
+            wanted, now = self._wanted.is_set(), clock()
             self._wanted.clear()
-            complete = await self.once()
+            if wanted or now >= due:
+                due = now + _pause(seconds, draw)
+                await self._list_each(item for item in self._resources if not self._waits(item, now))
+            else:
+                await self._list_each(item for item in self._resources if self._tries(item, now))
 
     async def once(self, *, only_missing: bool = False) -> bool:
         """Lists every kind (or those never listed); True when all succeeded."""
         missing = self._store.missing()
-        wanted = [item for item in self._resources if not only_missing or item.kind in missing]
-        results = [await self._list(resource) for resource in wanted]
-        return all(results)
+        return await self._list_each(item for item in self._resources if not only_missing or item.kind in missing)
+
+    async def _list_each(self, resources: Iterable[Resource]) -> bool:
+        return all([await self._list(resource) for resource in list(resources)])
+
+    def _waits(self, resource: Resource, now: float) -> bool:
+        """Whether the kind failed by itself and its time has not come; an outage holds nothing back once it is over."""
+        retry = self._retries.get(resource.kind)
+        return retry is not None and retry.own and retry.due > now
+
+    def _tries(self, resource: Resource, now: float) -> bool:
+        retry = self._retries.get(resource.kind)
+        return retry is not None and retry.due <= now
 
     async def _list(self, resource: Resource) -> bool:
         self._store.begin(resource.kind)
@@ -89,7 +119,9 @@ class Resync:
         except (ApiError, Unavailable) as error:
             self._store.abandon(resource.kind)
             self._say(resource, error)
+            self._retries[resource.kind] = _retry(self._retries.get(resource.kind), error)
             return False
+        self._retries.pop(resource.kind, None)
         self._heard.pop(resource.kind, None)
         if self._said.pop(resource.kind, None) is not None:
             logger.info("%s can be listed now", resource.title)
@@ -109,6 +141,8 @@ class Resync:
 
     def _say(self, resource: Resource, error: ApiError | Unavailable) -> None:
         match error:
+            case Unserved():
+                line = f"cannot list {resource.title}: {error}; trying again"
             case Unavailable():
                 return  # one line for all of them is said by `outage`
             case NotFound() if resource.group == GROUP:
@@ -125,3 +159,17 @@ class Resync:
         if again and self._said.get(resource.kind) != line:
             self._said[resource.kind] = line
             logger.error(line)
+
+
+def _pause(seconds: float, draw: Callable[[], float]) -> float:
+    return seconds * (1 + JITTER * (2 * draw() - 1))
+
+
+def _retry(before: _Retry | None, error: ApiError | Unavailable) -> _Retry:
+    """The next try: after one second, then after twice as long each time, never before the server wants it."""
+    failures = 1 if before is None else before.failures + 1
+    pause = min(RETRY_SECONDS * 2.0 ** min(failures - 1, 16), MAX_RETRY_SECONDS)
+    own = isinstance(error, ApiError | Unserved)
+    if isinstance(error, Unserved):
+        pause = max(pause, error.retry_after)
+    return _Retry(failures, asyncio.get_running_loop().time() + pause, own)

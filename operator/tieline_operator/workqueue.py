@@ -11,6 +11,8 @@ import heapq
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
+from tieline_operator.errors import Unavailable, Unserved
+
 K = TypeVar("K", bound=Hashable)
 
 BASE_BACKOFF_SECONDS = 0.25
@@ -28,6 +30,8 @@ class WorkQueue(Generic[K]):
         self._due: dict[K, float] = {}
         self._processing: set[K] = set()
         self._failures: dict[K, int] = {}
+        self._blameless: set[K] = set()
+        """Keys that failed because the API server was away, and not by a fault of their own."""
         self._heap: list[tuple[float, int, K]] = []
         self._sequence = 0
 
@@ -58,15 +62,18 @@ class WorkQueue(Generic[K]):
     def done(self, key: K) -> None:
         """The work succeeded: the key's back-off starts from the beginning next time."""
         self._failures.pop(key, None)
+        self._blameless.discard(key)
         self._release(key)
 
-    def failed(self, key: K, now: float, draw: float) -> float:
+    def failed(self, key: K, now: float, draw: float, *, least: float = 0.0, blameless: bool = False) -> float:
         """The work failed: the key is due again after an exponentially growing time.
 
         Args:
             key: what was worked on.
             now: the time.
             draw: random number of [0, 1); the wait is between half and the whole of 0.25 s × 2^failures, at most 60 s.
+            least: shortest wait.
+            blameless: whether `relieve` ends the wait.
 
         Returns:
             The wait in seconds.
@@ -74,15 +81,29 @@ class WorkQueue(Generic[K]):
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
         longest = min(BASE_BACKOFF_SECONDS * 2.0 ** min(failures, 16), MAX_BACKOFF_SECONDS)
-        delay = longest * (0.5 + draw / 2)
+        delay = max(longest * (0.5 + draw / 2), least)
+        (self._blameless.add if blameless else self._blameless.discard)(key)
         self.add(key, now, delay)
         self._release(key)
         return delay
+
+    def backs_off(self, key: K) -> bool:
+        """Whether the key's last run failed and it waits for the next."""
+        return key in self._failures and key in self._due
+
+    def relieve(self, now: float) -> None:
+        """The API server is back: keys that failed only because it was away are due now."""
+        for key in self._blameless:
+            if key in self._due:
+                self._failures.pop(key, None)
+                self.add(key, now)
+        self._blameless.clear()
 
     def forget(self, key: K) -> None:
         """The thing is gone: drops the key's history; a run that is under way ends as it will."""
         self._due.pop(key, None)
         self._failures.pop(key, None)
+        self._blameless.discard(key)
 
     def next_due(self) -> float | None:
         """When the next key that can be taken is due; None when there is none."""
@@ -133,6 +154,11 @@ class Workers(Generic[K]):
         self.queue.add(key, self._clock(), delay)
         self._changed.set()
 
+    def relieve(self) -> None:
+        """See `WorkQueue.relieve`."""
+        self.queue.relieve(self._clock())
+        self._changed.set()
+
     async def run(self) -> None:
         """Works until it is cancelled."""
         async with asyncio.TaskGroup() as group:
@@ -148,7 +174,10 @@ class Workers(Generic[K]):
             try:
                 await self._handle(key)
             except Exception as error:  # noqa: BLE001 - whatever went wrong with one key must not stop the others
-                self._failed(key, error, self.queue.failed(key, self._clock(), self._draw()))
+                least = error.retry_after if isinstance(error, Unserved) else 0.0
+                blameless = isinstance(error, Unavailable) and not isinstance(error, Unserved)
+                delay = self.queue.failed(key, self._clock(), self._draw(), least=least, blameless=blameless)
+                self._failed(key, error, delay)
             else:
                 self.queue.done(key)
             self._changed.set()  # a key added meanwhile can be taken now

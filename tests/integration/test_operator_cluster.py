@@ -1,14 +1,15 @@
 """The operator's API client over real sockets: pages, server-side apply, errors, credentials, outages."""
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tieline_operator.cluster import CHUNK, Cluster
+from aiohttp import web
+from tieline_operator.cluster import CHUNK, CREDENTIALS_SECONDS, Cluster
 from tieline_operator.credentials import Connection, NoCredentials, connect
-from tieline_operator.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable
+from tieline_operator.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable, Unserved
 from tieline_operator.outage import Outage
 from tieline_operator.resources import CONFIG_MAPS, MODEL_ROUTES, SECRETS
 
@@ -106,22 +107,97 @@ async def test_a_missing_right_is_named() -> None:
 
 
 @pytest.mark.parametrize("status", [500, 503, 429, 401])
-async def test_a_server_that_cannot_serve_is_an_outage_with_two_lines(
+async def test_a_call_that_is_answered_with_an_error_is_no_outage(
+    status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with ApiServer() as server, client_of(server) as client:
+        for _ in range(5):
+            server.failing = status
+            with pytest.raises(Unserved, match=str(status)):
+                await client.cluster.list(MODEL_ROUTES)
+            server.failing = None
+            await client.cluster.list(MODEL_ROUTES)
+        assert not client.outage.active
+        assert (client.recoveries, caplog.records) == (0, [])
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 401])
+async def test_a_server_that_does_not_serve_the_probe_is_an_outage_with_two_lines(
     status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with ApiServer() as server, client_of(server) as client:
         server.failing = status
         for _ in range(5):
             with pytest.raises(Unavailable):
-                await client.cluster.list(MODEL_ROUTES)
+                await client.cluster.probe(None)
         server.failing = None
         with caplog.at_level("INFO"):
             await client.cluster.list(MODEL_ROUTES)
+            assert client.recoveries == 0
+            await client.cluster.probe(None)
         assert [record.message.split(":")[0].split(" after")[0] for record in caplog.records] == [
             "API server unreachable",
             "API server reachable again",
         ]
         assert client.recoveries == 1
+
+
+@asynccontextmanager
+async def answering(status: int, text: str, headers: Mapping[str, str]) -> AsyncIterator[Client]:
+    """A client of something that answers everything alike."""
+
+    async def answer(_: web.BaseRequest) -> web.Response:
+        return web.Response(status=status, text=text, headers=headers)
+
+    runner = web.ServerRunner(web.Server(answer))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    port = runner.addresses[0][1]
+
+    async def login() -> Connection:
+        return Connection(f"http://127.0.0.1:{port}", token=None)
+
+    client = Client(login)
+    try:
+        async with client.cluster:
+            yield client
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize(("status", "text"), [(200, "<html>log in</html>"), (200, "[]"), (200, ""), (302, "")])
+async def test_an_answer_of_something_else_is_worth_another_try_and_names_the_proxy(status: int, text: str) -> None:
+    async with answering(status, text, {"Location": "/login"}) as client:
+        with pytest.raises(Unserved, match="proxies"):
+            await client.cluster.list(MODEL_ROUTES)
+        assert client.calls == [("list", "modelroutes", "unreadable")]
+
+
+@pytest.mark.parametrize(("header", "seconds"), [("7", 7.0), ("86400", 60.0), ("soon", 0.0), ("-1", 0.0)])
+async def test_the_pause_that_the_server_asks_for_is_told(header: str, seconds: float) -> None:
+    async with answering(429, "slower", {"Retry-After": header}) as client:
+        with pytest.raises(Unserved) as caught:
+            await client.cluster.list(MODEL_ROUTES)
+        assert caught.value.retry_after == seconds
+
+
+async def test_credentials_that_cannot_be_read_anew_are_no_end() -> None:
+    async with ApiServer() as server:
+        now, readable = 0.0, True
+
+        async def login() -> Connection:
+            if not readable:
+                raise NoCredentials("the token's file is gone")
+            return Connection(server.url, token=TOKEN)
+
+        cluster = Cluster(login, Outage(), lambda: now)
+        async with cluster:
+            await cluster.list(MODEL_ROUTES)
+            now, readable = CREDENTIALS_SECONDS + 1, False
+            await cluster.list(MODEL_ROUTES)
+            server.tokens = set()
+            with pytest.raises(Unavailable, match="the token's file is gone"):
+                await cluster.list(MODEL_ROUTES)
 
 
 async def test_a_closed_port_is_an_outage_and_ends_by_itself() -> None:

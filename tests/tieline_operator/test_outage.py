@@ -30,3 +30,15 @@ def test_endpoints_stand_only_when_the_server_answered_lately() -> None:
     outage.succeeded(10.0)
     assert outage.reached_within(15, 25.0)
     assert not outage.reached_within(15, 25.1)
+
+
+def test_a_server_that_answers_probes_with_errors_is_away_until_a_probe_is_served() -> None:
+    outage = Outage()
+    assert outage.probe_failed(0.0, "500") is None
+    assert outage.succeeded(1.0) is None
+    assert outage.probe_failed(10.0, "500") is not None
+    assert outage.succeeded(11.0) is None
+    assert outage.active
+    line = outage.succeeded(20.0, probe=True)
+    assert line is not None
+    assert "10 s" in line

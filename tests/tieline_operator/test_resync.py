@@ -5,14 +5,14 @@ from collections.abc import Mapping
 
 import pytest
 from tieline_api.names import Key
-from tieline_operator.errors import ApiError, Forbidden, NotFound, Unavailable
+from tieline_operator.errors import ApiError, Forbidden, NotFound, Unavailable, Unserved
 from tieline_operator.resources import MODEL_ROUTES, NAMESPACES, WATCHED, Resource
 from tieline_operator.resync import Resync
 from tieline_operator.store import Change, Store
 
 from tests.support import virtual_time
 from tests.support.api_objects import ApiObjects, FakeCluster
-from tests.support.virtual_time import virtual
+from tests.support.virtual_time import clock, virtual
 from tests.tieline_operator.manifests import external, namespace, route
 
 ROUTE = MODEL_ROUTES.kind
@@ -160,3 +160,40 @@ def test_a_refusal_of_a_server_that_is_starting_is_not_said(caplog: pytest.LogCa
 
     virtual_time.run(main())
     assert caplog.records == []
+
+
+@virtual
+async def test_a_kind_that_cannot_be_listed_is_tried_alone_and_ever_more_seldom() -> None:
+    place = Place()
+    place.refuse("modelroutes", Forbidden(403, "Forbidden", "no"))
+    keeping = asyncio.create_task(place.resync.keep(1000.0, lambda: 0.5))
+    place.resync.soon()
+    await asyncio.sleep(900)
+    others = len(WATCHED) - 1
+    assert others < place.lists < others + 50
+    place.cluster.before = place._count
+    before = place.lists
+    await asyncio.sleep(31)
+    assert place.lists == before + 1
+    assert ROUTE not in place.store.missing()
+    keeping.cancel()
+
+
+@virtual
+async def test_a_server_that_asks_for_a_pause_gets_it() -> None:
+    place = Place()
+    times: list[float] = []
+
+    def throttle(verb: str, plural: str) -> None:
+        if plural == "modelroutes":
+            times.append(clock())
+            raise Unserved(429, "too many requests", retry_after=40.0)
+
+    place.cluster.before = throttle
+    keeping = asyncio.create_task(place.resync.keep(1000.0, lambda: 0.5))
+    place.resync.soon()
+    for _ in range(120):
+        await asyncio.sleep(1)
+        place.resync.soon()
+    assert len(times) == 3
+    keeping.cancel()

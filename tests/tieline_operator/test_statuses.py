@@ -2,7 +2,7 @@
 
 from tieline_api.snapshot import Hello
 from tieline_operator.delivery.publications import Target
-from tieline_operator.errors import Unavailable
+from tieline_operator.errors import Unavailable, Unserved
 
 from tests.support.api_objects import refused
 from tests.support.virtual_time import virtual
@@ -269,3 +269,23 @@ async def test_after_an_outage_statuses_follow_at_once() -> None:
     rig.causes.everything()
     await rig.settle(1)
     assert rig.condition(ROUTE, "coder", "Programmed") == ("False", "RejectedByRouter")
+
+
+@virtual
+async def test_refused_writes_keep_their_back_off_however_often_an_outage_ends() -> None:
+    rig = Rig()
+    rig.put(external(), route(refs=[ref()]))
+    tries = 0
+
+    def refuse(verb: str, _: str) -> None:
+        nonlocal tries
+        if verb == "patch":
+            tries += 1
+            raise Unserved(500, "cannot")
+
+    rig.cluster.before = refuse
+    await rig.start()
+    for _ in range(100):
+        rig.causes.everything()
+        await rig.settle(0.1)
+    assert tries < 20  # two objects, a quarter of a second at first and twice as long each time

@@ -173,3 +173,27 @@ async def _add_while_running() -> int:
 
 def test_a_key_added_while_it_is_worked_on_runs_exactly_once_more() -> None:
     assert virtual_time.run(_add_while_running()) == 2
+
+
+def test_a_failed_key_waits_as_long_as_the_server_asked() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    queue.add("a", 0.0)
+    queue.take(0.0)
+    assert queue.failed("a", 0.0, 0.0, least=30.0) == 30.0
+    assert queue.take(29.9) is None
+    assert queue.take(30.0) == "a"
+
+
+def test_after_an_outage_only_keys_without_a_fault_of_their_own_are_due_at_once() -> None:
+    queue: WorkQueue[str] = WorkQueue()
+    for key in ("own", "away"):
+        queue.add(key, 0.0)
+        queue.take(0.0)
+    queue.failed("own", 0.0, 0.0, least=30.0)
+    queue.failed("away", 0.0, 0.0, least=30.0, blameless=True)
+    assert queue.backs_off("own")
+    queue.relieve(1.0)
+    assert [queue.take(1.0), queue.take(1.0)] == ["away", None]
+    assert not queue.backs_off("away")
+    queue.relieve(2.0)
+    assert queue.take(2.0) is None

@@ -28,7 +28,7 @@ from tieline_api.snapshot import (
 from tieline_operator.cluster import Cluster
 from tieline_operator.delivery.keeper import write_config_map
 from tieline_operator.delivery.publications import Publication
-from tieline_operator.errors import ApiError, Unavailable
+from tieline_operator.errors import ApiError, Unavailable, Unserved
 from tieline_operator.resources import CONFIG_MAPS, Body
 
 logger = logging.getLogger(__name__)
@@ -121,15 +121,13 @@ class Bootstrap:
         """Whether the copy stands now, as far as it can."""
         try:
             await self._write(router_class, publication)
-        except Unavailable:
-            self._counted("failed")  # said by `outage`, or by who lost the Lease
-            return False
         except Exception as error:  # a convenience for starting routers must not end the operator
             self._counted("failed")
             line = f"{type(error).__name__}: {error}"
-            if self._said.get(router_class) != line:
+            away = isinstance(error, Unavailable) and not isinstance(error, Unserved)  # said by `outage`
+            if not away and self._said.get(router_class) != line:
                 self._said[router_class] = line
-                own = None if isinstance(error, ApiError) else error
+                own = None if isinstance(error, ApiError | Unserved) else error
                 logger.error(
                     "the bootstrap copy of class %s is not written: %s; trying again", router_class, line, exc_info=own
                 )

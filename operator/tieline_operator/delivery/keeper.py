@@ -28,7 +28,7 @@ from tieline_operator.delivery.certificates import (
     span_of,
     unpack,
 )
-from tieline_operator.errors import ApiError, Conflict, Unavailable
+from tieline_operator.errors import ApiError, Conflict, Unavailable, Unserved
 from tieline_operator.resources import CONFIG_MAPS, SECRETS, Body
 
 logger = logging.getLogger(__name__)
@@ -90,13 +90,12 @@ class Keeper:
                 if leading():
                     await self.ensure()
                 said = ""
-            except Unavailable:
-                continue
             except Exception as error:  # routers are better served by the old certificate than by none
                 line = f"{type(error).__name__}: {error}"
-                if line != said:
+                away = isinstance(error, Unavailable) and not isinstance(error, Unserved)  # said by `outage`
+                if not away and line != said:
                     said = line
-                    own = None if isinstance(error, ApiError) else error
+                    own = None if isinstance(error, ApiError | Unserved) else error
                     logger.error("certificates could not be checked: %s; trying again", line, exc_info=own)
 
     async def _ensure_secret(self) -> None:
