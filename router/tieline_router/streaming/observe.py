@@ -64,6 +64,8 @@ _decoder = msgspec.json.Decoder(_Answer)
 
 def _decode(data: bytes) -> _Answer | Failure:
     try:
+        if not data.isascii():
+            data.decode()  # msgspec passes over the bytes of values that it does not read
         answer = _decoder.decode(data)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         # msgspec has one class for all; its text is the only sign that the JSON was good as far as it went.
@@ -102,7 +104,7 @@ class ChatObserver:
         for choice in answer.choices or ():
             index = choice.index or 0
             self._seen.add(index)
-            if choice.delta is not None and choice.delta.present():
+            if not self.content and choice.delta is not None and choice.delta.present():
                 self.content = True
             if choice.finish_reason:
                 self.finish_reasons[index] = choice.finish_reason

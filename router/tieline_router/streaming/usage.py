@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 
@@ -31,6 +33,9 @@ class Usage(msgspec.Struct, frozen=True):
 
 _decoder = msgspec.json.Decoder(_Wire)
 
+MAX_TOKENS: Final = 2**48
+"""More than any generation can have: a count beyond it is no count, and could not be added to a metric."""
+
 
 def parse_usage(raw: bytes | msgspec.Raw) -> Usage | None:
     """The counts in a `usage` object of the chat protocol; None when it is absent, null or not understood.
@@ -43,6 +48,8 @@ def parse_usage(raw: bytes | msgspec.Raw) -> Usage | None:
     except msgspec.DecodeError:
         return None
     if wire.prompt_tokens is None and wire.completion_tokens is None:
+        return None
+    if max(wire.prompt_tokens or 0, wire.completion_tokens or 0) > MAX_TOKENS:
         return None
     prompt = max(0, wire.prompt_tokens or 0)
     completion = max(0, wire.completion_tokens or 0)

@@ -40,6 +40,13 @@ TRANSCRIPTS: dict[str, tuple[bytes, bytes, ErrorClass | None]] = {
     "error after content": (sse(ROLE, HEL, ERROR, LO, STOP, DONE), sse(ROLE, HEL), ErrorClass.ERROR_EVENT),
     "error before content": (sse(ROLE, ERROR), b"", ErrorClass.ERROR_EVENT),
     "garbage": (sse(ROLE, HEL, b"<html>"), sse(ROLE, HEL), ErrorClass.GARBAGE),
+    "named error": (sse(ROLE) + encode_event(b'{"message":"no"}', "error"), b"", ErrorClass.ERROR_EVENT),
+    "named error after content": (
+        sse(ROLE, HEL) + encode_event(b'{"message":"no"}', "error") + sse(STOP, DONE),
+        sse(ROLE, HEL),
+        ErrorClass.ERROR_EVENT,
+    ),
+    "no UTF-8": (sse(ROLE, HEL, LO.replace(b"lo", b"\xff\xfe")), sse(ROLE, HEL), ErrorClass.GARBAGE),
     "nothing": (b"", b"", ErrorClass.TRUNCATED),
     "role only": (sse(ROLE), b"", ErrorClass.TRUNCATED),
     "empty": (sse(ROLE, STOP, DONE), b"", ErrorClass.EMPTY),

@@ -27,3 +27,7 @@ def test_one_count_is_enough() -> None:
 def test_impossible_counts_are_cut_to_what_is_possible() -> None:
     raw = b'{"prompt_tokens": -5, "completion_tokens": 2, "completion_tokens_details": {"reasoning_tokens": 9}}'
     assert parse_usage(raw) == Usage(0, 2, 0, 2)
+
+
+def test_a_count_beyond_any_generation_is_no_count() -> None:
+    assert parse_usage(b'{"prompt_tokens":1,"completion_tokens":' + b"9" * 400 + b"}") is None
