@@ -7,8 +7,10 @@ by the router, which checks the result by the same rule. Called by `checks` and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
 from urllib.parse import urlsplit
 
 from tieline_api.conditions import Reason
@@ -20,10 +22,25 @@ from tieline_operator.objects import EndpointSliceView, EndpointView, ServiceVie
 from tieline_operator.verdicts import EndpointsVerdict, Finding, Problem
 from tieline_operator.world import Options
 
+_NUMBER: Final = re.compile(r"(.*\.)?(0x[0-9a-f]*|[0-9]+)", re.IGNORECASE)
+
 
 def host_of(base_url: str) -> str:
-    """Host name or address of a URL, in lower case, without brackets; empty when it has none."""
-    return urlsplit(base_url).hostname or ""
+    """Host name or address of a URL, in lower case, without brackets; empty when it has none that can be read."""
+    try:
+        host = urlsplit(base_url).hostname or ""
+    except ValueError:
+        return ""
+    return host if is_readable(host) else ""
+
+
+def is_readable(host: str) -> bool:
+    """Whether a host is an IP address or can be a name. Numbers that only some resolvers read (127.1) are neither."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return bool(host) and ":" not in host and not _NUMBER.fullmatch(host.rstrip("."))
+    return True
 
 
 def _address(host: str) -> IPv4Address | IPv6Address | None:

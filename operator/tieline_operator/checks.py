@@ -100,6 +100,19 @@ def _forbidden_address(pool: ProviderPool, options: Options) -> Finding | None:
     return Finding.of(Reason.NOT_PERMITTED, *wrong) if wrong else None
 
 
+def _unreadable_address(pool: ProviderPool, _options: Options) -> Finding | None:
+    """The CRD's rules refuse these too; one that came past them must not be resolved to who knows what."""
+    wrong: list[Problem] = []
+    remedy = "write a name, an IPv4 address as four numbers, or an IPv6 address in brackets"
+    if pool.spec.external is not None and not addresses.host_of(pool.spec.external.base_url):
+        wrong.append(Problem("spec.external.baseURL", "has no host that can be read", remedy))
+    for index, address in enumerate((pool.spec.self_hosted.addresses if pool.spec.self_hosted else None) or ()):
+        if not addresses.is_readable(addresses.split(address)[0]):
+            message = f"{address} has no host that can be read"
+            wrong.append(Problem(f"spec.selfHosted.addresses[{index}]", message, remedy))
+    return Finding.of(Reason.INVALID, *wrong) if wrong else None
+
+
 def _zones(pool: ProviderPool) -> Iterator[tuple[str, str]]:
     """Every time zone of the pool with its path."""
     cost = pool.spec.self_hosted.cost if pool.spec.self_hosted else None
@@ -125,6 +138,7 @@ def _unknown_zone(pool: ProviderPool, _options: Options) -> Finding | None:
 POOL_CHECKS: Final[tuple[Callable[[ProviderPool, Options], Finding | None], ...]] = (
     lambda pool, _options: _refused(pool),
     _has_union_member,
+    _unreadable_address,
     _insecure,
     _private,
     _forbidden_address,

@@ -8,17 +8,29 @@ that of dependence: pools and addresses, consumers, routes.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from tieline_api.names import Key
+from tieline_api.conditions import Reason
+from tieline_api.names import CONSUMER, MODEL_ROUTE, PROVIDER_POOL, Key
+from tieline_api.snapshot import PoolEndpoints
 from tieline_api.v1alpha1.modelroute import ModelRoute
 
 from tieline_operator import addresses, consumers, pools, routes
 from tieline_operator.consumers import ConsumerKeys
+from tieline_operator.faults import Faults
 from tieline_operator.memo import Inputs, Table, differing, readers, update
 from tieline_operator.tenancy import Claimant, Claims, holder, reclaim
-from tieline_operator.verdicts import ConsumerVerdict, EndpointsVerdict, Evaluation, PoolVerdict, RouteVerdict
-from tieline_operator.world import World
+from tieline_operator.verdicts import (
+    ConsumerVerdict,
+    EndpointsVerdict,
+    Evaluation,
+    Finding,
+    PoolVerdict,
+    Problem,
+    RouteVerdict,
+    Verdict,
+)
+from tieline_operator.world import ObjectId, World
 
 Name = tuple[str, str, str]
 """Namespace, router class, and a model name or glob: what a route claims."""
@@ -29,6 +41,7 @@ class _Memory:
     """What one evaluation leaves to the next."""
 
     world: World = field(default_factory=World)
+    unreadable: Mapping[Key, ModelRoute] = field(default_factory=dict)
     pools: Table[PoolVerdict] = field(default_factory=Table)
     endpoints: Table[EndpointsVerdict] = field(default_factory=Table)
     keys: Table[ConsumerKeys] = field(default_factory=Table)
@@ -44,12 +57,26 @@ def evaluate(world: World, previous: Evaluation | None = None) -> Evaluation:
     before = previous.memory if previous is not None and isinstance(previous.memory, _Memory) else _Memory()
     if before.world.options != world.options:
         before = _Memory()
-    pool_table, changed_pools = _pools(world, before)
-    endpoint_table = _endpoints(world, before)
-    key_table, key_claims, consumer_table = _consumers(world, before)
-    local, name_claims, route_table = _routes(world, before, pool_table.values, changed_pools)
+    faults = Faults()
+    # Their names stay claimed, so that callers never fall to a broader route (see `tenancy`).
+    unreadable = {
+        id_.key: broken.claims for id_, broken in world.invalid.items() if broken.claims and id_.kind == MODEL_ROUTE
+    }
+    pool_table, changed_pools = _pools(world, before, faults)
+    endpoint_table = _endpoints(world, before, faults)
+    key_table, key_claims, consumer_table = _consumers(world, before, faults)
+    local, name_claims, route_table = _routes(world, unreadable, before, pool_table.values, changed_pools, faults)
     memory = _Memory(
-        _copy(world), pool_table, endpoint_table, key_table, key_claims, consumer_table, name_claims, local, route_table
+        world.copy(),
+        unreadable,
+        pool_table,
+        endpoint_table,
+        key_table,
+        key_claims,
+        consumer_table,
+        name_claims,
+        local,
+        route_table,
     )
     return Evaluation(
         pools=pool_table.values,
@@ -57,25 +84,12 @@ def evaluate(world: World, previous: Evaluation | None = None) -> Evaluation:
         routes=route_table.values,
         consumers=consumer_table.values,
         invalid=world.invalid,
+        faults=tuple((fault.id, fault.error) for fault in faults),
         memory=memory,
     )
 
 
-def _copy(world: World) -> World:
-    """With tables of its own: a caller that goes on writing into his would otherwise hide his changes from us."""
-    return replace(
-        world,
-        pools=dict(world.pools),
-        routes=dict(world.routes),
-        consumers=dict(world.consumers),
-        secrets=dict(world.secrets),
-        slices=dict(world.slices),
-        services=dict(world.services),
-        namespaces=dict(world.namespaces),
-    )
-
-
-def _pools(world: World, before: _Memory) -> tuple[Table[PoolVerdict], set[Key]]:
+def _pools(world: World, before: _Memory, faults: Faults) -> tuple[Table[PoolVerdict], set[Key]]:
     def inputs_of(key: Key) -> Inputs | None:
         pool = world.pools.get(key)
         if pool is None:
@@ -90,10 +104,11 @@ def _pools(world: World, before: _Memory) -> tuple[Table[PoolVerdict], set[Key]]
         suspects,
         inputs_of,
         lambda key: pools.evaluate_pool(world.pools[key], world.secrets, world.options),
+        lambda key, error: PoolVerdict(Verdict(faults.finding(PROVIDER_POOL, key, error)), None),
     )
 
 
-def _endpoints(world: World, before: _Memory) -> Table[EndpointsVerdict]:
+def _endpoints(world: World, before: _Memory, faults: Faults) -> Table[EndpointsVerdict]:
     def inputs_of(key: Key) -> Inputs | None:
         pool = world.pools.get(key)
         hosted = pool.spec.self_hosted if pool is not None else None
@@ -112,10 +127,18 @@ def _endpoints(world: World, before: _Memory) -> Table[EndpointsVerdict]:
     suspects = differing(before.world.pools, world.pools)
     suspects |= readers(before.endpoints, differing(before.world.services, world.services))
     suspects |= readers(before.endpoints, differing(before.world.slices, world.slices))
-    return update(before.endpoints, suspects, inputs_of, judge)[0]
+    return update(
+        before.endpoints,
+        suspects,
+        inputs_of,
+        judge,
+        lambda key, error: EndpointsVerdict(PoolEndpoints(), True, faults.finding(PROVIDER_POOL, key, error)),
+    )[0]
 
 
-def _consumers(world: World, before: _Memory) -> tuple[Table[ConsumerKeys], Claims[str], Table[ConsumerVerdict]]:
+def _consumers(
+    world: World, before: _Memory, faults: Faults
+) -> tuple[Table[ConsumerKeys], Claims[str], Table[ConsumerVerdict]]:
     def keys_from(key: Key) -> Inputs | None:
         consumer = world.consumers.get(key)
         if consumer is None:
@@ -126,7 +149,11 @@ def _consumers(world: World, before: _Memory) -> tuple[Table[ConsumerKeys], Clai
     edited = differing(before.world.consumers, world.consumers)
     suspects = edited | readers(before.keys, differing(before.world.secrets, world.secrets))
     keys, changed = update(
-        before.keys, suspects, keys_from, lambda key: consumers.resolve_keys(world.consumers[key], world.secrets)
+        before.keys,
+        suspects,
+        keys_from,
+        lambda key: consumers.resolve_keys(world.consumers[key], world.secrets),
+        lambda key, error: ConsumerKeys((), faults.finding(CONSUMER, key, error)),
     )
     claims, moved = reclaim(
         before.key_claims,
@@ -154,7 +181,13 @@ def _consumers(world: World, before: _Memory) -> tuple[Table[ConsumerKeys], Clai
     def judge(key: Key) -> ConsumerVerdict:
         return consumers.evaluate_consumer(world.consumers[key], keys.values[key], lost(key))
 
-    table, _ = update(before.consumers, edited | changed | readers(before.consumers, moved), inputs_of, judge)
+    table, _ = update(
+        before.consumers,
+        edited | changed | readers(before.consumers, moved),
+        inputs_of,
+        judge,
+        lambda key, error: ConsumerVerdict(Verdict(faults.finding(CONSUMER, key, error)), None),
+    )
     return keys, claims, table
 
 
@@ -183,17 +216,23 @@ def _local(
 
 
 def _routes(
-    world: World, before: _Memory, verdicts: Mapping[Key, PoolVerdict], changed_pools: set[Key]
+    world: World,
+    unreadable: Mapping[Key, ModelRoute],
+    before: _Memory,
+    verdicts: Mapping[Key, PoolVerdict],
+    changed_pools: set[Key],
+    faults: Faults,
 ) -> tuple[Mapping[str, routes.LocalPools], Claims[Name], Table[RouteVerdict]]:
-    edited = differing(before.world.routes, world.routes)
+    known, old = {**unreadable, **world.routes}, {**before.unreadable, **before.world.routes}
+    edited = differing(old, known) | differing(before.unreadable, unreadable)
     claims, moved = reclaim(
         before.name_claims,
         (
             (
                 key,
-                Claimant.of(world.routes[key].created, key) if key in world.routes else None,
-                _names(before.world.routes.get(key)),
-                _names(world.routes.get(key)),
+                Claimant.of(known[key].created, key) if key in known else None,
+                _names(old.get(key)),
+                _names(known.get(key)),
             )
             for key in edited
         ),
@@ -202,14 +241,17 @@ def _routes(
     stale = {key.partition("/")[0] for key in changed_pools} | relabelled
     local = _local(world, before, verdicts, stale)
 
+    def lost(key: Key) -> dict[str, Key]:
+        holders = {name[2]: holder(claims, name) for name in _names(known[key])}
+        return {name: other for name, other in holders.items() if other is not None and other != key}
+
     def around(key: Key) -> routes.Surroundings:
-        route = world.routes[key]
-        holders = {name[2]: holder(claims, name) for name in _names(route)}
+        route = known[key]
         fleet = (route.namespace, route.spec.router_class)
         return routes.Surroundings(
             options=world.options,
             namespace=world.namespaces.get(route.namespace),
-            lost={name: other for name, other in holders.items() if other is not None and other != key},
+            lost=lost(key),
             named={pool: verdicts.get(pool) for pool in routes.pool_keys(route)},
             local=local.get(route.namespace, routes.NO_POOLS) if routes.needs_local(route) else routes.NO_POOLS,
             answered=frozenset(
@@ -222,9 +264,11 @@ def _routes(
         )
 
     def inputs_of(key: Key) -> Inputs | None:
-        route = world.routes.get(key)
+        route = known.get(key)
         if route is None:
             return None
+        if key in unreadable:
+            return Inputs((route, lost(key)), frozenset(_names(route)))
         reads: set[Hashable] = {("namespace", route.namespace), *_names(route)}
         reads |= {("pool", pool) for pool in routes.pool_keys(route)}
         if routes.needs_local(route):
@@ -233,6 +277,13 @@ def _routes(
             reads.add(("fleet", route.namespace, route.spec.router_class))
         return Inputs((route.spec, route.metadata.generation, route.created, around(key)), frozenset(reads))
 
+    def judge(key: Key) -> RouteVerdict:
+        if key in unreadable:
+            reason = world.invalid[ObjectId(MODEL_ROUTE, key)].reason
+            why = Finding.of(Reason.INVALID, Problem("", reason, "correct it"))
+            return routes.refused_route(unreadable[key], why, lost(key))
+        return routes.evaluate_route(world.routes[key], around(key))
+
     changed: set[Hashable] = {("pool", key) for key in changed_pools} | {("pools", namespace) for namespace in stale}
     changed |= {("namespace", namespace) for namespace in relabelled} | moved
     changed |= {("fleet", namespace, router_class) for namespace, router_class, _ in moved}
@@ -240,6 +291,7 @@ def _routes(
         before.routes,
         edited | readers(before.routes, changed),
         inputs_of,
-        lambda key: routes.evaluate_route(world.routes[key], around(key)),
+        judge,
+        lambda key, error: routes.refused_route(known[key], faults.finding(MODEL_ROUTE, key, error), lost(key)),
     )
     return local, claims, table

@@ -58,11 +58,13 @@ def update(
     suspects: Iterable[Key],
     inputs_of: Callable[[Key], Inputs | None],
     compute: Callable[[Key], Value],
+    failed: Callable[[Key, Exception], Value],
 ) -> tuple[Table[Value], set[Key]]:
     """The table after a change, and the keys whose result is another one (added, removed, changed).
 
     `suspects` are the only keys that are looked at; `inputs_of` answers None for what has no result (any more). The
-    very same table comes back when nothing changes.
+    very same table comes back when nothing changes. When `compute` raises, `failed` gives the result of that key: a
+    mistake of ours about one object must not stop the judgement of all others.
     """
     values, inputs = dict(before.values), dict(before.inputs)
     changed: set[Key] = set()
@@ -74,7 +76,10 @@ def update(
             inputs.pop(key, None)
         elif key not in inputs or inputs[key] != given:
             inputs[key] = given
-            result = compute(key)
+            try:
+                result = compute(key)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it concerns this key alone
+                result = failed(key, error)
             if key not in values or values[key] != result:
                 values[key] = result
                 changed.add(key)

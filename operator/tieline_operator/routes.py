@@ -152,6 +152,12 @@ def evaluate_route(route: ModelRoute, around: Surroundings) -> RouteVerdict:
     return RouteVerdict(verdict, route.spec.router_class, wire, backends)
 
 
+def refused_route(route: ModelRoute, why: Finding, lost: Mapping[str, Key]) -> RouteVerdict:
+    """The verdict on a route that cannot be judged: it keeps its names, without backends."""
+    held = tuple(name for name in route.spec.models if name not in lost)
+    return RouteVerdict(Verdict(why), route.spec.router_class, _wire(route, held, (), ()) if held else None)
+
+
 def _accepted(route: ModelRoute, held: tuple[str, ...], lost: Mapping[str, Key]) -> Finding:
     accepted = accept_route(route)
     if not accepted.holds or not lost:

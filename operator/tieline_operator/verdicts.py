@@ -148,5 +148,7 @@ class Evaluation:
     routes: Mapping[Key, RouteVerdict]
     consumers: Mapping[Key, ConsumerVerdict]
     invalid: Mapping[ObjectId, Invalid]
+    faults: tuple[tuple[ObjectId, Exception], ...] = field(default=(), repr=False, compare=False)
+    """Objects that this pass newly failed on by a mistake of ours, for the log; their verdicts go on saying so."""
     memory: object = field(default=None, repr=False, compare=False)
     """What the next `evaluate` reuses; opaque to everybody else."""

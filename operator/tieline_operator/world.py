@@ -8,7 +8,7 @@ was made; an object that did not change should be the same Python object as befo
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from tieline_api.names import CONSUMER, MODEL_ROUTE, PROVIDER_POOL, Key, key
@@ -62,6 +62,8 @@ class Invalid:
     reason: str
     """Field and what is wrong there."""
     generation: int = 0
+    claims: ModelRoute | None = None
+    """Of a ModelRoute: what can be read of the names that it claims, with its class and age, and nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +127,19 @@ class World:
         grouped = group_slices(slices)
         return cls(pools, routes, consumers, invalid, secrets, grouped, services, namespaces, options)
 
+    def copy(self) -> Self:
+        """With tables of its own: whoever goes on writing into the first one's does not change this one."""
+        return replace(
+            self,
+            pools=dict(self.pools),
+            routes=dict(self.routes),
+            consumers=dict(self.consumers),
+            secrets=dict(self.secrets),
+            slices=dict(self.slices),
+            services=dict(self.services),
+            namespaces=dict(self.namespaces),
+        )
+
 
 def read(raw: Mapping[str, Any]) -> ProviderPool | ModelRoute | Consumer | Invalid:
     """One object of Tieline's kinds, or why it cannot be read. `kind` must be one of `TYPES`."""
@@ -135,6 +150,22 @@ def read(raw: Mapping[str, Any]) -> ProviderPool | ModelRoute | Consumer | Inval
         metadata = metadata if isinstance(metadata, Mapping) else {}
         generation = metadata.get("generation")
         identity = ObjectId(raw["kind"], key(str(metadata.get("namespace", "")), str(metadata.get("name", ""))))
-        return Invalid(identity, str(error), generation if isinstance(generation, int) else 0)
+        claims = _claims(raw, metadata) if raw["kind"] == MODEL_ROUTE else None
+        return Invalid(identity, str(error), generation if isinstance(generation, int) else 0, claims)
     assert isinstance(parsed, ProviderPool | ModelRoute | Consumer)  # noqa: S101 - TYPES has no other
     return parsed
+
+
+def _claims(raw: Mapping[str, Any], metadata: Mapping[str, Any]) -> ModelRoute | None:
+    """A route with the metadata, class and model names of one that cannot be read; None when not even these can be."""
+    spec = raw.get("spec")
+    models = spec.get("models") if isinstance(spec, Mapping) else None
+    if not isinstance(spec, Mapping) or not isinstance(models, list):
+        return None
+    readable = {"models": [name for name in models if isinstance(name, str) and name]}
+    if isinstance(spec.get("routerClass"), str):
+        readable["routerClass"] = spec["routerClass"]
+    try:
+        return ModelRoute.from_object({"metadata": metadata, "spec": readable})
+    except ObjectError:
+        return None
