@@ -24,7 +24,8 @@ class FleetProgress:
     rejected: Mapping[str, str] = field(default_factory=dict)
     """Routers that refused the newest revision, with their reason."""
     declared: int | None = None
-    """Number of routers to expect where their names are not known (no Service); None: those of `expected`."""
+    """Number of routers to expect where their names are not known, because no Service carries the label of the class
+    (0: nobody declared any); None: there is one, with the routers of `expected`."""
     waited_for: bool = True
     """False: reported and not waited for (sidecars)."""
 
@@ -59,6 +60,13 @@ def programmed(fleets: tuple[FleetProgress, ...], router_class: str) -> Finding:
             message = f"router {router} refused the configuration and keeps the one before: {reason}{others}"
             return Finding("False", Reason.REJECTED_BY_ROUTER, message)
     if sum(fleet.expected_count for fleet in waited) == 0:
+        if any(fleet.declared is None for fleet in waited):
+            label = f"{LABEL_ROUTER_CLASS}={router_class}"
+            message = (
+                f"the Service of router class {router_class} has no ready router: see why with "
+                f"kubectl describe pods -l {label}, in the namespace of the operator"
+            )
+            return Finding("False", Reason.WAITING_FOR_ROUTERS, message)
         message = (
             f"no router of class {router_class} is known: run that fleet behind a Service with the label "
             f"{LABEL_ROUTER_CLASS}={router_class}, or correct spec.routerClass"
