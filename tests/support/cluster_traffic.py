@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import json
 import threading
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
@@ -85,6 +86,11 @@ class Traffic:
 
         wait_until(look, f"{count} more answers to each of {len(goal)} workers", PATIENCE)
 
+    def flow(self, seconds: float) -> None:
+        """Let requests flow for that long, or until one has failed: how long something stays away is the scenario."""
+        end = time.monotonic() + seconds
+        wait_until(lambda: self.failures or time.monotonic() >= end, "time to pass", seconds + PATIENCE)
+
     def rewound(self) -> list[str]:
         """Each time that a router took a revision older than the one it held, for people."""
         return [
@@ -149,9 +155,9 @@ class Traffic:
 async def _plain(session: aiohttp.ClientSession, url: str, body: dict[str, Any]) -> tuple[str, str]:
     """What was wrong with a plain answer (nothing: complete), and its content."""
     async with session.post(url, json=body) as response:
+        if response.status != 200:
+            return f"status {response.status}: {(await response.text())[:500]}", ""
         answer = await response.json()
-    if response.status != 200:
-        return f"status {response.status}: {json.dumps(answer)[:500]}", ""
     choice = answer["choices"][0]
     return ("" if choice.get("finish_reason") else "no finish reason"), str(choice["message"]["content"])
 

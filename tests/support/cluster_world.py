@@ -7,6 +7,8 @@ waits for what the operator says in status. It judges nothing. Synchronous, for 
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +17,12 @@ from typing import Any
 import urllib3
 from tieline_api.names import API_VERSION, CONSUMER, LABEL_USE, MODEL_ROUTE, PROVIDER_POOL, USE_CREDENTIALS
 
-from tests.support import model_servers
+from tests.support import model_servers, service_names
 from tests.support.api_client import Object
 from tests.support.installation import Installation
 from tests.support.kubectl import Kubectl
 from tests.support.pods import PodProcess, PodSet
+from tests.support.processes import ChildProcess
 from tests.support.waiting import wait_until
 
 MODEL = "acme/small"
@@ -114,8 +117,11 @@ class Tenant:
         self.key = f"sk-{namespace}"
         self._folder = folder
         self._servers: list[PodSet] = []
+        self._stand_ins: list[ChildProcess] = []
 
     def close(self) -> None:
+        for server in self._stand_ins:
+            server.stop()
         for servers in self._servers:
             servers.stop()
 
@@ -140,6 +146,21 @@ class Tenant:
         wait_until(lambda: len(servers.pods()) == replicas, f"{replicas} pods of {servers.selector}", PATIENCE)
         servers.sync()
         return servers
+
+    def stand_in_for(self, service: str) -> None:
+        """Let a Service's name resolve, for processes started from now on, and one more server answer at its address,
+        since there is neither cluster DNS nor kube-proxy here; it answers with `service-NAME`.
+
+        Raises `Unavailable` where mounts are not permitted.
+        """
+        address = self.get("service", service)["spec"]["clusterIP"]
+        service_names.add(f"{service}.{self.namespace}.svc", address)
+        where = ["--host", address, "--port", str(model_servers.PORT), "--name", f"service-{service}"]
+        command = [sys.executable, "-m", "tests.support.upstream", *where]
+        log = self._folder / f"service-{service}.log"
+        root = model_servers.ROOT
+        self._stand_ins.append(ChildProcess(f"service-{service}", command, log, cwd=root, environment=os.environ))
+        wait_until(lambda: "listening" in self._stand_ins[-1].tail(), f"a server at {address}", PATIENCE)
 
     # -- what the operator says ----------------------------------------------------------------------------------------
 

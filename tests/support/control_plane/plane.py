@@ -127,6 +127,13 @@ class ControlPlane:
         """End one program and wait for its end; `spawn` starts it again with the same data."""
         self._processes.pop(name).stop(with_signal)
 
+    def restart_clients(self) -> None:
+        """Start the API server's other clients anew, for the end of a long outage: what they pause between two tries
+        has grown to half a minute by then, and whatever depends on them would wait for so long."""
+        for name in [name for name in self._processes if name not in {"etcd", "kube-apiserver"}]:
+            self.kill(name)
+            self.spawn(name)
+
     def check(self) -> None:
         """Raises `ProcessDied` when a program ended by itself."""
         for process in self._processes.values():
