@@ -12,6 +12,7 @@ import logging
 import secrets
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -25,7 +26,7 @@ from tieline_router.settings import RouterSettings
 from tieline_router.telemetry import logs
 from watchfiles import awatch
 
-from tieline_cli.folder import SUFFIXES, Folder, read_folder
+from tieline_cli.folder import SUFFIXES, Folder, manifest_files, read_folder
 from tieline_cli.frames import FrameSource
 from tieline_cli.judge import Judgement, judge
 from tieline_cli.lint import variables
@@ -36,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 DEBOUNCE_MILLISECONDS: Final = 300
 """An editor writes a file in several steps; this long after the first one the folder is read."""
+LOOK_MILLISECONDS: Final = 1000
+"""How often the files' times are looked at when nothing was notified: some file systems notify nobody, and a change
+between the first reading and the first watch would be missed."""
 
 
 def serve_folder(settings: DevSettings) -> int:
@@ -74,6 +78,7 @@ class _Dev:
         self._source = FrameSource(settings.router_class, f"dev-{secrets.token_hex(8)}")
         self._version_key = secrets.token_bytes(32)
         self._evaluation: Evaluation | None = None
+        self._read: tuple[tuple[str, int, int], ...] = ()
         self._told: tuple[Problem, ...] = ()
         self._accepted_errors: frozenset[str] = frozenset()
         """Errors that were there when the configuration in force was read: they do not stop later edits."""
@@ -112,9 +117,29 @@ class _Dev:
             path = Path(name)
             return path.suffix in SUFFIXES or (settings.env_file is not None and path.name == settings.env_file.name)
 
-        changes = awatch(*watched, watch_filter=is_ours, stop_event=ending, debounce=DEBOUNCE_MILLISECONDS)
+        changes = awatch(
+            *watched,
+            watch_filter=is_ours,
+            stop_event=ending,
+            debounce=DEBOUNCE_MILLISECONDS,
+            rust_timeout=LOOK_MILLISECONDS,
+            yield_on_timeout=True,
+        )
         async for _ in changes:
-            await self._load(keep_when_wrong=True)
+            if await asyncio.to_thread(self._stamp) != self._read:
+                await self._load(keep_when_wrong=True)
+
+    def _stamp(self) -> tuple[tuple[str, int, int], ...]:
+        """Names, times and sizes of all files that are read: another stamp, another reading."""
+        files = manifest_files(self._settings.folder)
+        if self._settings.env_file is not None:
+            files.append(self._settings.env_file)
+        found = []
+        for path in files:
+            with suppress(OSError):  # it vanished since it was listed
+                state = path.stat()
+                found.append((str(path), state.st_mtime_ns, state.st_size))
+        return tuple(found)
 
     async def _load(self, *, keep_when_wrong: bool) -> None:
         """Reads the folder and puts it in force; with `keep_when_wrong` a new error keeps what is in force."""
@@ -150,6 +175,7 @@ class _Dev:
             self._tell("reloaded", f"{what} after {milliseconds:.0f} ms: {len(folder.sources)} objects{left}")
 
     def _judge(self) -> tuple[Folder, Judgement]:
+        self._read = self._stamp()  # before reading: what is written meanwhile is read next time
         folder = read_folder(self._settings.folder, variables(self._settings.env_file))
         return folder, judge(folder, self._version_key, self._evaluation)
 

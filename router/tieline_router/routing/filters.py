@@ -238,7 +238,8 @@ def _breaker_open(facts: LiveFacts, now: float) -> str | None:
     if not facts.awake or any(endpoint.breaker.permits(now) for endpoint in facts.awake):
         return None
     first = min(endpoint.breaker.until for endpoint in facts.awake)
-    return f"{len(facts.awake)} endpoints failed too often; the next probe is in {max(first - now, 0):.0f} s"
+    who = "1 endpoint" if len(facts.awake) == 1 else f"{len(facts.awake)} endpoints"
+    return f"{who} failed too often; the next probe is in {max(first - now, 0):.0f} s"
 
 
 def _unhealthy(facts: LiveFacts, _now: float) -> str | None:

@@ -139,7 +139,9 @@ class RoutingTable:
         listings = []
         for name in sorted(names):
             route_of_name = self.match(namespace, name)
-            if route_of_name is None or (consumer is not None and not allows(consumer.models, name)):
+            if route_of_name is None or not route_of_name.backends:
+                continue  # a refused route keeps its names, so that nobody falls to a broader one; nobody can use them
+            if consumer is not None and not allows(consumer.models, name):
                 continue
             listings.append(ModelListing(name, route_of_name, tuple(_offers(route_of_name, name))))
         return listings

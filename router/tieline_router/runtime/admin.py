@@ -5,6 +5,7 @@ Read-only and without keys; it shows no secret, and of a key's hash eight charac
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections.abc import Callable
 from typing import Any, Final
@@ -24,6 +25,9 @@ from tieline_router.telemetry.metrics import Metrics
 from tieline_router.wire.errors import Problem, error_body
 
 HASH_CHARACTERS: Final = 8
+MAX_DIGITS: Final = 9
+DEFAULT_PROMPT_TOKENS: Final = 1000
+"""Of an explained request that names no size; the same as that of `tieline explain`."""
 _encoder: Final = msgspec.json.Encoder(decimal_format="string")
 
 
@@ -57,7 +61,9 @@ class AdminServer:
 
     async def _render_metrics(self, _request: web.Request) -> web.Response:
         headers = {"Content-Type": "text/plain; version=0.0.4; charset=utf-8"}
-        return web.Response(body=self._metrics.render(), headers=headers)
+        self._metrics.take_sample()
+        # In a thread the loop gets its turn every few milliseconds; here each stream would stand still meanwhile.
+        return web.Response(body=await asyncio.to_thread(self._metrics.render), headers=headers)
 
     async def _explain(self, request: web.Request) -> web.Response:
         snapshot = self._store.current
@@ -138,10 +144,11 @@ def view_of_query(query: Any) -> RequestView:
     model = query.get("model")
     if not model:
         raise ValueError("say which model: /admin/explain?model=NAME")
+    prompt_tokens = _number(query, "prompt_tokens")
     return RequestView(
         model=model,
         stream=_flag(query, "stream"),
-        prompt_tokens=_number(query, "prompt_tokens") or 0,
+        prompt_tokens=DEFAULT_PROMPT_TOKENS if prompt_tokens is None else prompt_tokens,
         max_tokens=_number(query, "max_tokens"),
         parameters=needed_parameters(tools=_flag(query, "tools"), response_format=query.get("response_format")),
     )
@@ -158,8 +165,8 @@ def _number(query: Any, name: str) -> int | None:
     value = query.get(name)
     if value is None:
         return None
-    if not value.isascii() or not value.isdigit():
-        raise ValueError(f"{name} is a whole number, not {value!r}")
+    if len(value) > MAX_DIGITS or not value.isascii() or not value.isdigit():
+        raise ValueError(f"{name} is a whole number of at most {MAX_DIGITS} digits, not {value[:32]!r}")
     return int(value)
 
 

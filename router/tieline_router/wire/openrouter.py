@@ -12,19 +12,25 @@ from typing import Final
 import msgspec
 
 _WISHES: Final = frozenset({"order", "sort", "preferred_min_throughput", "preferred_max_latency", "options"})
-_HARMLESS: Final[dict[str, tuple[bytes, ...]]] = {
-    "allow_fallbacks": (b"true",),
-    "require_parameters": (b"false",),
-    "data_collection": (b'"allow"',),
-    "zdr": (b"false",),
-    "enforce_distillable_text": (b"false",),
-    "only": (b"[]",),
-    "ignore": (b"[]",),
-    "quantizations": (b"[]",),
-    "max_price": (b"{}",),
+_HARMLESS: Final[dict[str, object]] = {
+    "allow_fallbacks": True,
+    "require_parameters": False,
+    "data_collection": "allow",
+    "zdr": False,
+    "enforce_distillable_text": False,
+    "only": [],
+    "ignore": [],
+    "quantizations": [],
+    "max_price": {},
 }
 """Values of restricting keys that restrict nothing (null aside)."""
 _decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
+
+
+def _restricts_nothing(key: str, value: msgspec.Raw) -> bool:
+    decoded = msgspec.json.decode(value)
+    # 0 == False in Python, and 0 is not what the contract has.
+    return decoded is None or (key in _HARMLESS and decoded == _HARMLESS[key] and type(decoded) is type(_HARMLESS[key]))
 
 
 def check_provider_rules(raw: bytes, refuse: Callable[[str, str], Exception]) -> None:
@@ -35,7 +41,7 @@ def check_provider_rules(raw: bytes, refuse: Callable[[str, str], Exception]) ->
     except msgspec.ValidationError:
         raise refuse("provider must be an object", "provider") from None
     for key, value in (rules or {}).items():
-        if key in _WISHES or bytes(value) == b"null" or bytes(value) in _HARMLESS.get(key, ()):
+        if key in _WISHES or _restricts_nothing(key, value):
             continue
         if key in _HARMLESS:
             message = f"provider.{key} is not served yet, and a rule is never ignored: state it in the ModelRoute"

@@ -5,6 +5,7 @@ from tieline_router.telemetry.metrics import EndpointSample, Metrics, StateSampl
 
 
 def samples(metrics: Metrics) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    metrics.take_sample()
     text = metrics.render().decode()
     return {
         (sample.name.removeprefix("tieline_router_"), frozenset(sample.labels.items())): sample.value

@@ -17,6 +17,7 @@ def refusal(raw: str) -> str | None:
         "{}",
         '{"order": ["a"], "sort": "price"}',
         '{"allow_fallbacks": true, "data_collection": "allow", "zdr": false, "only": null, "ignore": []}',
+        '{"only": [ ], "max_price": { }}',
     ],
 )
 def test_wishes_and_what_restricts_nothing_may_be_ignored(raw: str) -> None:
@@ -29,6 +30,7 @@ def test_wishes_and_what_restricts_nothing_may_be_ignored(raw: str) -> None:
         ("only", '["a"]'),
         ("ignore", '["a"]'),
         ("zdr", "true"),
+        ("zdr", "0"),
         ("data_collection", '"deny"'),
         ("max_price", '{"prompt": 1}'),
         ("quantizations", '["fp8"]'),
