@@ -131,13 +131,15 @@ class Router:
         if self._sites:
             await self._sites[-1].stop()
         deadline = self._clock.monotonic() + self.settings.drain_seconds
-        while api.in_flight and self._clock.monotonic() < deadline:
+        while (api.in_flight or self._unsent()) and self._clock.monotonic() < deadline:
             await self._clock.sleep(POLL_SECONDS)
         if api.in_flight:
             logger.warning("%d requests are cut: they did not end within --drain-seconds", api.in_flight)
 
     async def stop(self) -> None:
         """Closes everything; requests in flight are cut."""
+        if self._api is not None:
+            self._api.cutting = True
         await self._tasks.stop()
         for runner in reversed(self._runners):
             await runner.cleanup()
@@ -145,6 +147,12 @@ class Router:
         if self._client is not None:
             await self._client.close()
         await self._keeper.flush(self.store)
+
+    def _unsent(self) -> bool:
+        """Whether an answer that was written is still on its way to a slow client."""
+        server = self._runners[-1].server
+        transports = [connection.transport for connection in server.connections] if server else []
+        return any(transport is not None and transport.get_write_buffer_size() for transport in transports)
 
     async def _listen(self, application: web.Application, host: str, port: int) -> tuple[str, int]:
         runner = web.AppRunner(

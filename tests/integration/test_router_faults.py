@@ -14,7 +14,7 @@ from tieline_api.snapshot import FirstToken, Header, Retries, SecretRef, Timeout
 from tests.support import frames, replies
 from tests.support.clock import VirtualClock
 from tests.support.gateway import Gateway
-from tests.support.openai_answers import CLOSE, GREETING, RESET, Body, Reply, Wait, event, json_head, stream_head
+from tests.support.openai_answers import CLOSE, GREETING, HANG, RESET, Body, Reply, Wait, event, json_head, stream_head
 from tests.support.upstream import Upstream
 
 QUICK = Timeouts(connect=2, first_token=FirstToken(base=0.3, per_thousand_tokens=0), response=0.3, idle=0.3, request=20)
@@ -222,6 +222,20 @@ async def test_a_longer_context_is_looked_for_elsewhere(gateway: Gateway, bad: U
     bad.default = replies.context_length_exceeded()
     answer = await gateway.chat()
     assert (answer.status, answer.json["provider"]) == (200, "good")
+
+
+@pytest.mark.parametrize("usage", [False, True], ids=["bare", "usage"])
+async def test_a_server_that_neither_ends_nor_closes_after_the_last_finish_reason_harms_nothing(
+    gateway: Gateway, bad: Upstream, usage: bool
+) -> None:
+    counted = {"choices": [], "usage": {"prompt_tokens": 1, "completion_tokens": 3, "total_tokens": 4}}
+    pieces = [event(COMPLETE), *([event(counted)] if usage else [])]
+    bad.default = lambda _: [stream_head(), *map(Body, pieces), HANG]
+    answer = await gateway.chat(stream=True, path="/api/v1/chat/completions")
+    assert (answer.done, answer.complete) == (True, True)
+    assert [one["usage"]["completion_tokens"] for one in answer.events[:-1] if "usage" in one] == [3] * usage
+    endpoint = (await gateway.admin("/admin/endpoints"))["endpoints"][0]
+    assert (endpoint["pool"], endpoint["consecutiveFailures"]) == ("default/bad", 0)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
+import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
 import pytest
 from tieline_api.snapshot import FirstToken, SecretRef, Timeouts, Tls
+from tieline_router.runtime import reply
 
 from tests.support import frames, replies
 from tests.support.gateway import MESSAGES, Gateway
@@ -104,6 +109,90 @@ async def test_a_slow_reader_slows_the_server_and_loses_nothing(gateway: Gateway
         async for part in response.content.iter_any():
             read += len(part)
     assert read > size
+
+
+class SlowClient:
+    """A connection that reads nothing unless it is told to, and whose buffer is small."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._socket = socket.socket()
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16_384)
+        self._socket.setblocking(False)
+        self._address = gateway.router.address
+
+    async def ask(self, *, stream: bool) -> None:
+        data = json.dumps(body(stream=stream)).encode()
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(data)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(self._socket, self._address)
+        await loop.sock_sendall(self._socket, head + data)
+
+    async def read(self, size: int) -> bytes:
+        return await asyncio.get_running_loop().sock_recv(self._socket, size)
+
+    async def rest(self) -> bytes:
+        """All that still comes, also before a reset."""
+        data = bytearray()
+        with contextlib.suppress(ConnectionError):
+            while part := await self.read(1 << 20):
+                data += part
+        return bytes(data)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+@pytest.fixture
+async def slow(gateway: Gateway) -> AsyncIterator[SlowClient]:
+    client = SlowClient(gateway)
+    yield client
+    client.close()
+
+
+async def test_a_drain_waits_for_a_plain_answer_that_is_read_slowly(
+    gateway: Gateway, upstream: Upstream, slow: SlowClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    size = 20_000_000
+    upstream.script(replies.huge_answer(size, chunks=10))
+    await slow.ask(stream=False)
+    begun = await slow.read(500)
+    assert "tieline_router_in_flight_requests 1.0" in await gateway.admin("/metrics")
+    assert "outcome=ok" not in caplog.text
+    draining = asyncio.create_task(gateway.router.drain())
+    await eventually(lambda: "draining: 1 requests" in caplog.text, "the drain to begin")
+    data = bytearray(begun)
+    head, _, _ = data.partition(b"\r\n\r\n")
+    length = int(re.search(rb"Content-Length: (\d+)", head)[1])  # type: ignore[index]
+    assert length > size
+    while len(data) < len(head) + 4 + length:
+        part = await slow.read(1 << 20)
+        assert part, "the answer was cut"
+        data += part
+    await draining
+    assert "are cut" not in caplog.text
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_a_client_that_takes_nothing_is_cut_and_gets_no_second_head(
+    gateway: Gateway, upstream: Upstream, slow: SlowClient, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reply, "WRITE_SECONDS", 0.2)
+    upstream.script(replies.huge_answer(40_000_000, chunks=400))
+    await slow.ask(stream=stream)
+    outcome = b'tieline_router_requests_total{outcome="client_disconnected",route="default/chat"} 1.0'
+
+    await eventually(lambda: outcome in gateway.router.metrics.render(), "the request to end")
+    assert (await slow.rest()).count(b"HTTP/1.1") == 1
+
+
+async def test_what_a_drain_cuts_is_told_from_what_its_client_left(gateway: Gateway, upstream: Upstream) -> None:
+    upstream.script(replies.hang_mid_stream(2))
+    async with gateway.session.post(gateway.url + "/v1/chat/completions", json=body(stream=True)) as response:
+        await response.content.readuntil(b"\n\n")
+        metrics = gateway.router.metrics
+        await gateway.router.stop()
+        assert b'tieline_router_requests_total{outcome="draining",route="default/chat"} 1.0' in metrics.render()
 
 
 async def test_the_breaker_opens_and_lets_one_probe_through(upstream: Upstream) -> None:

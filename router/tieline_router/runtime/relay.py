@@ -15,7 +15,7 @@ from tieline_router.errors import ErrorClass
 from tieline_router.routing.attempts import AttemptTimeouts
 from tieline_router.routing.classify import classify_error, classify_status
 from tieline_router.runtime.redaction import redacted
-from tieline_router.runtime.reply import ClientGone, Reply
+from tieline_router.runtime.reply import Reply
 from tieline_router.runtime.upstream import Answer, Target, UpstreamClient, UpstreamFailure
 from tieline_router.streaming.chat import DONE_EVENT, ChatStream
 from tieline_router.streaming.observe import Failure, check_answer
@@ -24,8 +24,8 @@ from tieline_router.wire.answer import AnswerStamp
 
 ERROR_BODY_BYTES: Final = 64 * 1024
 ERROR_BODY_SECONDS: Final = 5.0
-WRITE_SECONDS: Final = 60.0
-"""A client that takes nothing for so long is gone: its stream would hold the model server's memory."""
+END_SECONDS: Final = 1.0
+"""How long the usage and the terminator may take after the last finish reason; the answer is complete without them."""
 LINGER_SECONDS: Final = 0.25
 """How long a connection may take to end its body after the answer's end, so that it can be used again."""
 
@@ -123,8 +123,6 @@ class Relay:
                 if stream.failure is None:
                     await _linger(answer)
         except TimeoutError:
-            if limit.error is ErrorClass.CLIENT_DISCONNECTED:
-                raise ClientGone(f"the client took nothing for {WRITE_SECONDS:g} s") from None
             return Outcome(limit.error, limit.detail, usage=stream.observer.usage)
         except UpstreamFailure as failure:
             return Outcome(failure.error, failure.detail, usage=stream.observer.usage)
@@ -136,7 +134,7 @@ class Relay:
     async def _pump(self, answer: Answer, stream: ChatStream, limit: _Limit) -> None:
         """Moves events until the answer's end or its failure, which `stream` then holds."""
         committed = False
-        while not stream.ended and (data := await _next(answer, stream)):
+        while not stream.ended and (data := await _next(answer, stream, limit)):
             out = stream.feed(data)
             if stream.failure is not None and not committed:
                 return  # nothing of this answer has reached the client, and nothing shall
@@ -144,14 +142,14 @@ class Relay:
                 committed = True
                 self._on_commit()
             if out:
-                limit.writing()
+                limit.off()
                 await self._reply.write(out)
             if stream.failure is not None:
                 return
             limit.reading() if committed else limit.waiting()
         rest = stream.end()
         if stream.failure is None:
-            limit.writing()
+            limit.off()
             await self._reply.write(rest + DONE_EVENT)
             await self._reply.end()
 
@@ -166,14 +164,16 @@ class Relay:
         return Outcome(ErrorClass.GARBAGE, f"a stream was asked for, and {kind} came", status=answer.status)
 
 
-async def _next(answer: Answer, stream: ChatStream) -> bytes:
-    """The next bytes; none at the end. A connection that is lost after the last finish reason loses nothing."""
-    try:
+async def _next(answer: Answer, stream: ChatStream, limit: _Limit) -> bytes:
+    """The next bytes; none at the end. A connection that is lost or silent after the last finish reason loses nothing:
+    some servers leave it open, and write no terminator."""
+    if not stream.observer.finished:
         return await answer.read_some()
-    except UpstreamFailure:
-        if stream.observer.finished:
-            return b""
-        raise
+    limit.off()
+    with suppress(UpstreamFailure, TimeoutError):
+        async with asyncio.timeout_at(limit.end()):
+            return await answer.read_some()
+    return b""
 
 
 class _Limit:
@@ -185,12 +185,19 @@ class _Limit:
         self._first = None if timeouts.first_token is None else self._time() + timeouts.first_token
         self.context = asyncio.timeout_at(self._first)
         self.error = ErrorClass.TIMEOUT_FIRST_TOKEN
+        self._end: float | None = None
 
     @property
     def detail(self) -> str:
         if self.error is ErrorClass.TIMEOUT_FIRST_TOKEN:
             return f"no content within {self._timeouts.first_token} s"
         return f"the stream was silent for {self._timeouts.idle} s"
+
+    def end(self) -> float:
+        """When to wait no longer for what may follow the last finish reason; fixed at the first call."""
+        if self._end is None:
+            self._end = self._time() + END_SECONDS
+        return self._end
 
     def waiting(self) -> None:
         """For the first content, as at the beginning."""
@@ -202,9 +209,9 @@ class _Limit:
         idle = self._timeouts.idle
         self.context.reschedule(None if idle is None else self._time() + idle)
 
-    def writing(self) -> None:
-        self.error = ErrorClass.CLIENT_DISCONNECTED
-        self.context.reschedule(self._time() + WRITE_SECONDS)
+    def off(self) -> None:
+        """For what has a bound of its own: writing to the client, and the end of the stream."""
+        self.context.reschedule(None)
 
 
 def _check_encoding(answer: Answer) -> None:

@@ -37,7 +37,6 @@ CHAT: Final = "/chat/completions"
 MODELS: Final = "/models"
 METHODS: Final = {CHAT: "POST", MODELS: "GET"}
 SERVED: Final = ", ".join(f"{method} /v1{path}" for path, method in METHODS.items())
-CLIENT_CLOSED_REQUEST: Final = 499
 
 
 class _OurFaultsOnly(logging.Filter):
@@ -96,6 +95,8 @@ class ApiServer:
 
         self._chat = around((self._keys, *around_decision), decide_and_attempt)
         self.draining = False
+        self.cutting = False
+        """What is still in flight is ended by us, not by its client."""
         self.in_flight = 0
 
     def application(self) -> web.Application:
@@ -130,6 +131,7 @@ class ApiServer:
             check_path(request, path)
             call = Call(request, tree, generation_id, started, reply, self._snapshot())
             await self._serve(call, path)
+            await reply.send()
             error = None
         except Refused as refused:
             error = refused.problem.error
@@ -139,9 +141,9 @@ class ApiServer:
             await self._refuse(reply, Problem(bad.error, str(bad), bad.param), tree, call)
         except (ClientGone, ConnectionError):
             error = ErrorClass.CLIENT_DISCONNECTED
-            return web.Response(status=CLIENT_CLOSED_REQUEST)
+            return reply.give_up()
         except asyncio.CancelledError:
-            error = ErrorClass.CLIENT_DISCONNECTED
+            error = ErrorClass.DRAINING if self.cutting else ErrorClass.CLIENT_DISCONNECTED
             raise
         except Exception:
             logger.exception("%s: a bug in the router", generation_id)
@@ -200,8 +202,17 @@ class ApiServer:
             if problem.error in {ErrorClass.MISSING_KEY, ErrorClass.INVALID_KEY, ErrorClass.EXPIRED_KEY}:
                 headers["WWW-Authenticate"] = "Bearer"
             reply.whole(http_status(problem.error, tree), error_body(problem, tree), headers)
-            return
-        chunk = error_chunk(
+        try:
+            if reply.headers_sent:
+                await reply.write(encode_event(self._error_chunk(problem, tree, call)))
+                await reply.end()
+            await reply.send()
+        except ClientGone:
+            logger.debug("the client left before it could be told of %s", problem.error)
+            reply.give_up()
+
+    def _error_chunk(self, problem: Problem, tree: PathTree, call: Call | None) -> bytes:
+        return error_chunk(
             problem,
             tree,
             generation_id=call.generation_id if call else "",
@@ -209,11 +220,6 @@ class ApiServer:
             provider=problem.provider,
             created=int(self._clock.now()),
         )
-        try:
-            await reply.write(encode_event(chunk))
-            await reply.end()
-        except ClientGone:
-            logger.debug("the client left before it could be told of %s", problem.error)
 
     def _record(
         self, request: web.Request, generation_id: str, call: Call | None, error: ErrorClass | None, seconds: float
