@@ -1,5 +1,7 @@
 """From objects to frames: what is published when, and what never is. With the whole deciding side, in virtual time."""
 
+import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -85,6 +87,24 @@ async def test_without_the_lease_nothing_is_published_and_afterwards_everything(
     await rig.settle(70)
     assert [kinds for _, kinds in rig.published[before:]] == [["config"]]
     assert len(config_of(rig).config.routes) == 1
+
+
+@virtual
+async def test_what_was_judged_while_the_lease_ran_out_is_not_published() -> None:
+    rig = Rig()
+    await rig.start()
+    before = len(rig.published)
+
+    async def slow(judge: Callable[..., Any], *arguments: Any) -> Any:
+        await asyncio.sleep(30)
+        return judge(*arguments)
+
+    rig.snapshots._run = slow
+    rig.cluster.failure = Unavailable("gone")
+    rig.put(external(), route(refs=[ref()]))
+    await rig.settle(40)
+    assert len(rig.published) == before
+    assert isinstance(rig.failures[-1][1], Unavailable)
 
 
 @virtual

@@ -29,13 +29,11 @@ _NOISE: Final = (
 
 
 class WithoutNoise(logging.Filter):
-    """Drops what libraries say about lost connections; everything else of theirs from WARNING on passes."""
+    """Drops what libraries say about lost connections; everything else of theirs passes."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         library = record.name.partition(".")[0]
-        if library not in _LIBRARIES:
-            return True
-        return record.levelno >= logging.WARNING and not record.getMessage().startswith(_NOISE)
+        return library not in _LIBRARIES or not record.getMessage().startswith(_NOISE)
 
 
 class JsonLines(logging.Formatter):
