@@ -164,6 +164,8 @@ class Pool(_Wire, frozen=True, kw_only=True):
     tls: Tls | None = None
     allow_private: bool = False
     """External: addresses in private, loopback or link-local ranges are permitted."""
+    allow_loopback: bool = False
+    """SelfHosted: loopback addresses are permitted. Link-local and multicast ones never are."""
     country: str | None = None
     region: str | None = None
     training: bool = False

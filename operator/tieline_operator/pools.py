@@ -49,7 +49,7 @@ def evaluate_pool(pool: ProviderPool, secrets: Mapping[Key, SecretObject], optio
     usable = accepted.holds and connection.complete
     return PoolVerdict(
         verdict=verdict,
-        wire=_wire(pool, models, connection) if usable else None,
+        wire=_wire(pool, models, connection, options) if usable else None,
         allowed=pool.spec.allowed_routes.namespaces,
         served=frozenset(model.name for model in pool.spec.models) if speaks else frozenset(),
         secrets=connection.values if usable else {},
@@ -156,7 +156,9 @@ def _model(pool: ProviderPool, model: Model) -> snapshot.Model:
     )
 
 
-def _wire(pool: ProviderPool, models: tuple[snapshot.Model, ...], connection: _Connection) -> snapshot.Pool:
+def _wire(
+    pool: ProviderPool, models: tuple[snapshot.Model, ...], connection: _Connection, options: Options
+) -> snapshot.Pool:
     spec, tls = pool.spec, pool.spec.connection.tls
     external = spec.external is not None
     policy, ejection = spec.data_policy, spec.health.ejection
@@ -177,6 +179,7 @@ def _wire(pool: ProviderPool, models: tuple[snapshot.Model, ...], connection: _C
         headers=tuple(connection.headers),
         tls=snapshot.Tls(server_name=tls.server_name, ca=connection.ca) if tls is not None else None,
         allow_private=spec.connection.allow_private,
+        allow_loopback=options.loopback_addresses and not external,
         country=spec.location.country if spec.location else None,
         region=spec.location.region if spec.location else None,
         training=training,

@@ -143,7 +143,7 @@ _ROWS: Final[dict[ErrorClass, ErrorRow]] = {
     E.NAME_UNRESOLVED: ErrorRow(F.NETWORK, 502, R.ENDPOINT, N.CAPACITY, COUNTS,
         "The endpoint's host name does not resolve: check the pool's address and the cluster's DNS."),
     E.ADDRESS_REFUSED: ErrorRow(F.OPERATOR, 502, R.POOL, N.CAPACITY, COUNTS,
-        "The host of an External pool resolves to a private address: set `connection.allowPrivate` if that is meant."),
+        "A host resolves to where its pool may not reach: private (External; `connection.allowPrivate`), or loopback."),
     E.TLS: ErrorRow(F.OPERATOR, 502, R.ENDPOINT, N.CAPACITY, COUNTS,
         "The TLS handshake failed: check `connection.tls` (server name, CA) and the server's certificate."),
     E.STALE_CONNECTION: ErrorRow(F.NETWORK, 502, R.ONCE, N.CAPACITY, NO,

@@ -53,6 +53,7 @@ def own_pool(name: str, models: Sequence[Model] = (), **more: Any) -> Pool:
             "slug": name,
             "display_name": name,
             "type": "SelfHosted",
+            "allow_loopback": True,
             "models": tuple(models) or (model(),),
             **more,
         }

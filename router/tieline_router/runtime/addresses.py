@@ -1,4 +1,5 @@
-"""Which network addresses an External pool may reach: public ones, unless its manifest permits private ones.
+"""Which network addresses a pool may reach. External: public ones, unless its manifest permits private ones. Own
+servers: anything but the router's own loopback, link-local addresses (a cloud's metadata service) and multicast.
 
 A name is judged by what it resolves to at every connection, so that a name which pointed outside yesterday cannot point
 at the cluster's own services today (DNS rebinding). Used by `upstream`.
@@ -7,6 +8,7 @@ at the cluster's own services today (DNS rebinding). Used by `upstream`.
 from __future__ import annotations
 
 import socket
+from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Final
 
@@ -14,16 +16,53 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.resolver import ThreadedResolver
 
 _NAT64: Final = ip_network("64:ff9b::/96")
+_METADATA: Final = ip_address("fd00:ec2::254")
+"""Of a cloud's metadata service over IPv6 (Amazon EC2, "Use the Instance Metadata Service"); not link-local."""
+
+
+class Reach(Enum):
+    """How far a pool reaches; the value says what another address is."""
+
+    PUBLIC = "not public"
+    """External pools without `allowPrivate`."""
+    CLUSTER = "loopback, link-local or multicast"
+    """Own servers."""
+    HOST = "link-local or multicast"
+    """Own servers beside the router (`tieline dev`)."""
+    ANYWHERE = "nowhere"
+    """External pools with `allowPrivate`."""
+
+    def permits(self, address: str) -> bool:
+        """Whether a connection may be made to this IP address."""
+        match self:
+            case Reach.PUBLIC:
+                return is_public(address)
+            case Reach.CLUSTER | Reach.HOST:
+                return is_for_servers(address, loopback=self is Reach.HOST)
+            case Reach.ANYWHERE:
+                return True
 
 
 class AddressRefused(OSError):
-    """Every address of a name is private; the message names them."""
+    """No address of a name is permitted; the message names them."""
 
 
 def is_public(address: str) -> bool:
     """Whether an IP address is reachable from anywhere. IPv4 addresses wrapped into IPv6 count as what they wrap."""
     ip = ip_address(address.partition("%")[0])
     return all(_global(one) for one in (ip, *_wrapped(ip)))
+
+
+def is_for_servers(address: str, *, loopback: bool) -> bool:
+    """Whether an own server may stand at an IP address."""
+    ip = ip_address(address.partition("%")[0])
+    return (
+        not any(
+            one.is_link_local or one.is_multicast or one.is_unspecified or (one.is_loopback and not loopback)
+            for one in (ip, *_wrapped(ip))
+        )
+        and ip != _METADATA
+    )
 
 
 def _global(ip: IPv4Address | IPv6Address) -> bool:
@@ -48,25 +87,26 @@ def literal_address(host: str) -> str | None:
         return None
 
 
-class PublicResolver(AbstractResolver):
-    """Resolves names and leaves out addresses that are not public.
+class CheckingResolver(AbstractResolver):
+    """Resolves names and leaves out addresses that are not permitted.
 
     Raises:
         AddressRefused: nothing is left.
     """
 
-    def __init__(self, inner: AbstractResolver | None = None) -> None:
+    def __init__(self, reach: Reach, inner: AbstractResolver | None = None) -> None:
+        self._reach = reach
         self._inner = inner or ThreadedResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         results = await self._inner.resolve(host, port, family)
-        public = [result for result in results if is_public(result["host"])]
-        if not public:
+        permitted = [result for result in results if self._reach.permits(result["host"])]
+        if not permitted:
             found = ", ".join(sorted({result["host"] for result in results}))
-            raise AddressRefused(f"{host} resolves to {found}, which is not public")
-        return public
+            raise AddressRefused(f"{host} resolves to {found}, which is {self._reach.value}")
+        return permitted
 
     async def close(self) -> None:
         await self._inner.close()

@@ -12,12 +12,14 @@ from typing import Final
 
 from aiohttp import BasicAuth
 from aiohttp.helpers import get_env_proxy_for_url
+from multidict import CIMultiDict
 from tieline_api.commandline import tieline_version
-from tieline_api.snapshot import Credential, SecretRef, SecretValue
+from tieline_api.snapshot import Credential, Pool, SecretRef, SecretValue
 from yarl import URL
 
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.offers import CompiledPool
+from tieline_router.runtime.addresses import Reach
 from tieline_router.runtime.upstream import Target, UpstreamFailure
 
 _BASE_HEADERS: Final = {
@@ -26,9 +28,33 @@ _BASE_HEADERS: Final = {
     "Accept-Encoding": "identity",
     "User-Agent": f"tieline/{tieline_version()}",
 }
+_OWN_HEADERS: Final = frozenset(
+    {
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "expect",
+        "host",
+        "keep-alive",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+"""Headers that belong to one connection or describe the body: no manifest's business (RFC 9110, section 7.6.1)."""
 _REMEMBERED: Final = 4096
 _BUNDLES: Final = 256
 CHAT: Final = "/chat/completions"
+
+
+def _reach(wire: Pool) -> Reach:
+    if wire.type == "External":
+        return Reach.ANYWHERE if wire.allow_private else Reach.PUBLIC
+    return Reach.HOST if wire.allow_loopback else Reach.CLUSTER
 
 
 class TlsContexts:
@@ -85,24 +111,37 @@ class Targets:
         wire = pool.wire
         base = wire.base_url if address is None else f"{wire.scheme}://{address}"
         path = pool.protocol.path if pool.protocol else ""
-        url = URL((base or "").rstrip("/") + path.rstrip("/") + CHAT)
-        headers = dict(_BASE_HEADERS)
-        if credential is not None:
-            headers["Authorization"] = f"Bearer {self._value(credential.secret)}"
+        try:
+            url = URL((base or "").rstrip("/") + path.rstrip("/") + CHAT)
+        except ValueError:
+            raise UpstreamFailure(
+                ErrorClass.NAME_UNRESOLVED, f"pool {pool.key} has no address that can be read"
+            ) from None
         refs = [header.secret for header in wire.headers] + [credential.secret if credential else None]
-        for header in wire.headers:
-            headers[header.name] = self._value(header.secret) if header.secret else header.value or ""
         proxy, proxy_auth = self._proxy(url) if pool.external else (None, None)
         return Target(
             url=url,
-            headers=headers,
+            headers=self._headers(wire, credential),
             secrets=tuple(self._value(ref) for ref in refs if ref is not None),
             tls=self._context(wire.tls.ca) if wire.tls and wire.tls.ca else True,
             server_name=wire.tls.server_name if wire.tls else None,
-            public_only=pool.external and not wire.allow_private,
+            reach=_reach(wire),
             proxy=proxy,
             proxy_auth=proxy_auth,
         )
+
+    def _headers(self, wire: Pool, credential: Credential | None) -> Mapping[str, str]:
+        """Names are told apart as HTTP does it, without regard to case. What belongs to the router or to a credential
+        is left out: the API server refuses it, but a configuration may be older than that rule."""
+        headers: CIMultiDict[str] = CIMultiDict(_BASE_HEADERS)
+        for header in wire.headers:
+            name = header.name.lower()
+            if name in _OWN_HEADERS or (name == "authorization" and (credential is not None or header.secret is None)):
+                continue
+            headers[header.name] = self._value(header.secret) if header.secret else header.value or ""
+        if credential is not None:
+            headers["Authorization"] = f"Bearer {self._value(credential.secret)}"
+        return headers
 
     def _text(self, ref: SecretRef) -> str:
         # Another version than the configuration names is used all the same: the frames of a rotation come apart.

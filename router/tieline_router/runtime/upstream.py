@@ -19,7 +19,7 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from tieline_router.errors import ErrorClass
-from tieline_router.runtime.addresses import AddressRefused, PublicResolver, is_public, literal_address
+from tieline_router.runtime.addresses import AddressRefused, CheckingResolver, Reach, literal_address
 
 READ_BUFFER_BYTES: Final = 256 * 1024
 DNS_CACHE_SECONDS: Final = 10
@@ -34,8 +34,8 @@ class Target(NamedTuple):
     """What of the headers is secret: it must not come back in a provider's words."""
     tls: ssl.SSLContext | bool = True
     server_name: str | None = None
-    public_only: bool = False
-    """Refuse private addresses (External pools without `allowPrivate`)."""
+    reach: Reach = Reach.PUBLIC
+    """Addresses that a connection may be made to."""
     proxy: URL | None = None
     proxy_auth: aiohttp.BasicAuth | None = None
 
@@ -89,15 +89,14 @@ class Answer:
 
 
 class UpstreamClient:
-    """One per process. Owns two connection pools: one that refuses private addresses, one that does not."""
+    """One per process. Owns one connection pool for each `Reach`, so that none is used past its check."""
 
     def __init__(self, *, keepalive_timeout: float, resolver: AbstractResolver | None = None) -> None:
-        self._open = _session(keepalive_timeout, resolver)
-        self._public = _session(keepalive_timeout, PublicResolver(resolver))
+        self._sessions = {reach: _session(keepalive_timeout, CheckingResolver(reach, resolver)) for reach in Reach}
 
     async def close(self) -> None:
-        await self._open.close()
-        await self._public.close()
+        for session in self._sessions.values():
+            await session.close()
 
     @asynccontextmanager
     async def post(self, target: Target, body: bytes, connect_timeout: float | None) -> AsyncIterator[Answer]:
@@ -136,20 +135,18 @@ class UpstreamClient:
                     trace_request_ctx=trace,
                 )
                 return Answer(response)
-            except (aiohttp.ClientError, OSError) as error:
+            except (aiohttp.ClientError, OSError, UnicodeError) as error:
                 failure = _failure(error, reused=trace.reused)
                 if last or failure.error is not ErrorClass.STALE_CONNECTION:
                     raise failure from None
         raise AssertionError("unreachable: the second try returns or raises")
 
     def _session_for(self, target: Target) -> aiohttp.ClientSession:
-        if not target.public_only:
-            return self._open
         literal = literal_address(target.url.host or "")
-        if literal is not None and not is_public(literal):
-            raise UpstreamFailure(ErrorClass.ADDRESS_REFUSED, f"{literal} is not a public address")
+        if literal is not None and not target.reach.permits(literal):
+            raise UpstreamFailure(ErrorClass.ADDRESS_REFUSED, f"{literal} is {target.reach.value}")
         # Behind a proxy the proxy resolves names; its own address is private as a rule, and named by our environment.
-        return self._open if target.proxy is not None else self._public
+        return self._sessions[Reach.ANYWHERE if target.proxy is not None else target.reach]
 
 
 async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
@@ -188,7 +185,7 @@ def _error_class(error: Exception, *, reused: bool) -> ErrorClass:
             return ErrorClass.CONNECT_TIMEOUT
         case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return ErrorClass.CONNECT_REFUSED
-        case aiohttp.InvalidURL():
+        case aiohttp.InvalidURL() | UnicodeError():  # UnicodeError: a label of a name is longer than 63 characters
             return ErrorClass.NAME_UNRESOLVED
         case aiohttp.ClientResponseError():
             return ErrorClass.GARBAGE

@@ -2,7 +2,7 @@ import socket
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
-from tieline_router.runtime.addresses import AddressRefused, PublicResolver, is_public, literal_address
+from tieline_router.runtime.addresses import AddressRefused, CheckingResolver, Reach, is_public, literal_address
 
 
 class Names(AbstractResolver):
@@ -63,16 +63,49 @@ def test_a_literal_is_told_from_a_name(host: str, address: str | None) -> None:
 
 
 async def test_private_addresses_of_a_name_are_left_out() -> None:
-    found = await PublicResolver(Names("10.0.0.1", "8.8.8.8")).resolve("example.com", 443)
+    found = await CheckingResolver(Reach.PUBLIC, Names("10.0.0.1", "8.8.8.8")).resolve("example.com", 443)
     assert [result["host"] for result in found] == ["8.8.8.8"]
 
 
 async def test_a_name_with_none_left_is_refused_and_says_what_it_was() -> None:
     with pytest.raises(AddressRefused, match=r"rebind\.example resolves to 127\.0\.0\.1, which is not public"):
-        await PublicResolver(Names("127.0.0.1")).resolve("rebind.example", 443)
+        await CheckingResolver(Reach.PUBLIC, Names("127.0.0.1")).resolve("rebind.example", 443)
 
 
 async def test_closing_closes_what_it_wraps() -> None:
     names = Names()
-    await PublicResolver(names).close()
+    await CheckingResolver(Reach.PUBLIC, names).close()
     assert names.closed
+
+
+@pytest.mark.parametrize(
+    ("address", "cluster", "host"),
+    [
+        ("10.0.0.1", True, True),
+        ("8.8.8.8", True, True),
+        ("fd00::7", True, True),
+        ("127.0.0.1", False, True),
+        ("127.9.9.9", False, True),
+        ("::1", False, True),
+        ("::ffff:127.0.0.1", False, True),
+        ("64:ff9b::7f00:1", False, True),
+        ("169.254.169.254", False, False),
+        ("::ffff:169.254.169.254", False, False),
+        ("fe80::1%eth0", False, False),
+        ("fd00:ec2::254", False, False),
+        ("0.0.0.0", False, False),
+        ("::", False, False),
+        ("224.0.0.1", False, False),
+        ("ff02::1", False, False),
+    ],
+)
+async def test_own_servers_stand_neither_at_loopback_nor_at_metadata(address: str, cluster: bool, host: bool) -> None:
+    assert Reach.CLUSTER.permits(address) is cluster
+    assert Reach.HOST.permits(address) is host
+    assert Reach.ANYWHERE.permits(address)
+    resolver = CheckingResolver(Reach.CLUSTER, Names(address))
+    if cluster:
+        assert [result["host"] for result in await resolver.resolve("own.example", 80)] == [address]
+    else:
+        with pytest.raises(AddressRefused, match="loopback, link-local or multicast"):
+            await resolver.resolve("own.example", 80)

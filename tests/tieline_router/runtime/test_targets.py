@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tieline_api.snapshot import Header, Pool, Protocol, SecretRef, SecretValue, Tls
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.offers import CompiledPool
+from tieline_router.runtime.addresses import Reach
 from tieline_router.runtime.targets import Targets, TlsContexts
 from tieline_router.runtime.upstream import Target, UpstreamFailure
 
@@ -54,7 +55,8 @@ def test_an_external_pool() -> None:
     assert str(target.url) == "https://api.example.com/v1/chat/completions"
     assert target.headers["Authorization"] == "Bearer sk-1"
     assert target.headers["Accept-Encoding"] == "identity"
-    assert target.public_only
+    assert target.reach is Reach.PUBLIC
+    assert build(external(allow_private=True), b_key="k").reach is Reach.ANYWHERE
     assert target.tls is True
 
 
@@ -75,7 +77,8 @@ def test_an_own_server_is_spoken_to_at_its_address() -> None:
     target = build(frames.own_pool("a"), "10.0.0.1:8000")
     assert str(target.url) == "http://10.0.0.1:8000/v1/chat/completions"
     assert "Authorization" not in target.headers
-    assert not target.public_only
+    assert target.reach is Reach.HOST
+    assert build(frames.own_pool("a", allow_loopback=False), "10.0.0.1:8000").reach is Reach.CLUSTER
     assert str(build(frames.own_pool("a", scheme="https"), "[fd00::1]:8000").url).startswith("https://[fd00::1]:8000/")
 
 
@@ -134,3 +137,30 @@ def test_what_was_built_is_kept() -> None:
     made = targets()
     assert made.target(pool, "10.0.0.1:1", None) is made.target(pool, "10.0.0.1:1", None)
     assert made.target(pool, "10.0.0.2:1", None).url.host == "10.0.0.2"
+
+
+@pytest.mark.parametrize("name", ["authorization", "Authorization", "AUTHORIZATION"])
+def test_no_header_overrides_a_credential_or_carries_one_in_the_open(name: str) -> None:
+    plain = (Header(name=name, value="Bearer mine"),)
+    target = build(external(headers=plain), b_key="sk-1")
+    assert [value for header, value in target.headers.items() if header.lower() == "authorization"] == ["Bearer sk-1"]
+    assert "authorization" not in build(external(headers=plain, credentials=())).headers
+    secret = (Header(name=name, secret=SecretRef(id="own", version="1")),)
+    alone = build(external(headers=secret, credentials=()), own="Key x")
+    assert alone.headers["Authorization"] == "Key x"
+    assert build(external(headers=secret), b_key="sk-1", own="Key x").headers["Authorization"] == "Bearer sk-1"
+
+
+def test_headers_of_the_connection_are_the_routers_own() -> None:
+    stated = tuple(Header(name=name, value="x") for name in ("Host", "content-length", "TE", "user-agent", "X-Title"))
+    target = build(external(headers=stated), b_key="k")
+    assert target.headers["Content-Type"] == "application/json"
+    assert {"host", "content-length", "te"}.isdisjoint(name.lower() for name in target.headers)
+    assert [value for name, value in target.headers.items() if name.lower() == "user-agent"] == ["x"]
+    assert target.headers["X-Title"] == "x"
+
+
+def test_an_address_that_cannot_be_read_fails_the_attempt_alone() -> None:
+    with pytest.raises(UpstreamFailure) as caught:
+        build(frames.own_pool("a"), "[::1:80")
+    assert caught.value.error is ErrorClass.NAME_UNRESOLVED
