@@ -16,6 +16,7 @@ from tests.support.kubectl import Kubectl
 from tests.support.namespaces import fresh_namespace
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(240)  # one installation for all tests of the file; machines may be busy
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:tieline-operator"
 PACES = {
     "TIELINE_RESYNC_SECONDS": "0.5",

@@ -10,12 +10,15 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+import pytest
+
 from tests.support.cluster_world import Tenant, admin_get, consumer, own_pool, route, secret
 from tests.support.control_plane import ControlPlane
 from tests.support.installation import Installation
 from tests.support.pods import PodProcess
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(240)  # one installation for all tests of the file; machines may be busy
 SECONDS = 60
 """Well below the pace of the periodic LISTs (two minutes): the re-list itself must be noticed."""
 

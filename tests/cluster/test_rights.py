@@ -27,6 +27,7 @@ from tests.support.installation import CHART, NAMESPACE, RELEASE, Installation
 from tests.support.rbac import Right, rights, unused, without_right
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(240)  # one installation for all tests of the file; machines may be busy
 OPERATOR = f"system:serviceaccount:{NAMESPACE}:tieline-operator"
 OPERATORS_AGENTS = ("tieline-operator", "kopf/")
 TESTS_AGENTS = ("python-urllib3", "kubectl", "Helm")

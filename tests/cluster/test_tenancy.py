@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,64 +11,17 @@ from tieline_api.snapshot import ConfigFrame, EndpointsFrame, Hello, Revision
 
 from tests.support.api_client import ApiClient
 from tests.support.canaries import find
-from tests.support.cluster_world import NAME, Tenant, admin_get, bought_pool, consumer, own_pool, route, secret
+from tests.support.cluster_world import NAME, admin_get, bought_pool, consumer, own_pool, route, secret
 from tests.support.control_plane import ControlPlane
 from tests.support.installation import NAMESPACE, Installation
-from tests.support.kubectl import Kubectl
-from tests.support.namespaces import fresh_namespace
-from tests.support.pods import PodProcess, PodSet, keys_of
+from tests.support.neighbours import Neighbour, neighbour
+from tests.support.pods import PodProcess, keys_of
 from tests.support.snapshot_client import SnapshotClient, holds_route
 from tests.support.tokens import expired
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.timeout(240)  # one installation for all tests of the file; machines may be busy
 AUDIENCE = "tieline-operator"
-
-
-class Neighbour(Tenant):
-    """A tenant whose every object has something that can be found where it does not belong."""
-
-    servers: PodSet
-    provider_key: str
-
-    def settle_down(self) -> None:
-        """A pool with a key of its own, a route and a consumer; ready."""
-        self.key, self.provider_key = (f"sk-{kind}-{secrets.token_hex(16)}" for kind in ("consumer", "provider"))
-        self.apply_consumer()
-        self.servers = self.serve()
-        reference = {"secretRef": {"name": "provider", "key": "apiKey"}}
-        credentials = [{"name": "main", "type": "APIKey", "apiKey": reference}]
-        self.apply(
-            secret("provider", apiKey=self.provider_key),
-            own_pool(connection={"credentials": credentials}),
-            route("own"),
-        )
-        self.wait_ready()
-
-    @property
-    def addresses(self) -> list[str]:
-        return [server.address for server in self.servers.processes]
-
-    def traces(self) -> dict[str, frozenset[bytes]]:
-        """What nobody else may get."""
-        values = {
-            "namespace": self.namespace,
-            "hash of the key": hashlib.sha256(self.key.encode()).hexdigest(),
-            "provider's key": self.provider_key,
-            "key": self.key,
-            **{f"address {address}": f"{address}:" for address in self.addresses},
-        }
-        return {f"{self.namespace}'s {what}": frozenset({value.encode()}) for what, value in values.items()}
-
-
-@contextmanager
-def neighbour(installation: Installation, folder: Path) -> Iterator[Neighbour]:
-    with fresh_namespace(installation.plane.admin) as name:
-        tenant = Neighbour(installation, Kubectl(installation.plane.kubeconfig(), name), name, folder)
-        try:
-            tenant.settle_down()
-            yield tenant
-        finally:
-            tenant.close()
 
 
 @pytest.fixture(scope="module")

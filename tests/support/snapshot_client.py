@@ -15,7 +15,7 @@ from typing import Any, Self
 
 import aiohttp
 from tieline_api.names import SNAPSHOT_PATH
-from tieline_api.snapshot import ConfigFrame, Frame, Hello, decode_frame, encode
+from tieline_api.snapshot import ConfigFrame, Frame, Hello, Message, decode_frame, encode
 
 from tests.support.waiting import eventually
 
@@ -92,7 +92,11 @@ class SnapshotClient:
             server_hostname=self._server_name,
             max_msg_size=0,
         )
-        await self._socket.send_bytes(encode(hello))
+        await self.send(hello)
+
+    async def send(self, message: Message) -> None:
+        assert self._socket is not None, "open() the stream first"
+        await self._socket.send_bytes(encode(message))
 
     async def until(self, wanted: Callable[[Mapping[str, Frame]], Any]) -> dict[str, Frame]:
         """Reads until the newest frames by kind are what is wanted; these. `TimeoutError` after a minute."""
