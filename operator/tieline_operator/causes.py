@@ -19,6 +19,8 @@ SNAPSHOT: Final = "snapshot"
 """The one key of the snapshot queue."""
 ACK_SECONDS: Final = 0.03
 """Acknowledgements of a fleet come close together: they go into one status."""
+MOVED_SECONDS: Final = 5.0
+"""A router whose stream was cut is back sooner: nothing is written about that."""
 
 
 class Causes:
@@ -62,6 +64,11 @@ class Causes:
         """Routers answered: the status of these routes may follow."""
         for key in routes:
             self._status_queue.add(ObjectId(MODEL_ROUTES.kind, key), ACK_SECONDS)
+
+    def moved(self, routes: Iterable[Key]) -> None:
+        """Routers came or left: the status of these routes may follow, when the coming and going is over."""
+        for key in routes:
+            self._status_queue.add(ObjectId(MODEL_ROUTES.kind, key), MOVED_SECONDS)
 
     def touched(self, ids: Iterable[ObjectId]) -> None:
         """Verdicts changed."""

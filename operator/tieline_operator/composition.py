@@ -18,6 +18,7 @@ from typing import Final
 
 from prometheus_client import Counter
 from tieline_api.names import GATEWAY_SCOPE
+from tieline_api.snapshot import Revision
 
 from tieline_operator.apply import apply_status
 from tieline_operator.causes import Causes
@@ -52,6 +53,7 @@ from tieline_operator.world import ObjectId, Options
 logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 2.0
+PROBE_SPACING_SECONDS: Final = 1.0
 RECOVERY_SECONDS: Final = 5.0
 """Least time between two looks at everything because the API server is back."""
 
@@ -66,6 +68,8 @@ class Operator:
         self.store = Store(resource.kind for resource in WATCHED)
         self.serving = False
         self._back = asyncio.Event()
+        self._doubt = asyncio.Event()
+        self._newer: asyncio.Future[int]
         served = settings.served_namespaces()
         self._probe_namespace = None if served is None else settings.namespace
         self._complaints = Complaints()
@@ -79,7 +83,7 @@ class Operator:
         self.leader = Leader(
             self.cluster, settings.namespace, settings.identity, rhythm=rhythm, clock=time.monotonic, now=_now
         )
-        self.hub = Hub(wanted=self.causes.dirty, acked=self.causes.acked)
+        self.hub = Hub(wanted=self.causes.dirty, acked=self.causes.acked, moved=self.causes.moved)
         self._make_writers()
         self._make_reconcilers()
         self._make_servers()
@@ -155,6 +159,7 @@ class Operator:
             confirmed=self._confirmed,
             refused=lambda status: self.metrics.refused.labels(str(status)).inc(),
             answered=lambda kind, result: self.metrics.acks.labels(kind, result).inc(),
+            overtaken=self._overtaken,
             max_routers=settings.max_routers,
             heartbeat_seconds=settings.heartbeat_seconds,
         )
@@ -187,6 +192,7 @@ class Operator:
     async def _lead(self, group: asyncio.TaskGroup) -> None:
         """Takes the Lease, and only then starts what writes and serves."""
         settings = self.settings
+        self._newer = asyncio.get_running_loop().create_future()
         term = await self.leader.acquire()
         self.hub.term = (term.installation, term.epoch)
         self.metrics.epoch.set(term.epoch)
@@ -205,6 +211,7 @@ class Operator:
             "certificates": self.keeper.keep(lambda: self.leader.leading),
             "events": self.poster.run(),
             "bootstrap": self.bootstrap.run(),
+            "epoch": self._outgrow(),
         }.items():
             group.create_task(part, name=name)
 
@@ -226,11 +233,17 @@ class Operator:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _probe(self) -> None:
-        """Asks the API server now and then, so that heartbeats can say whether endpoints still stand."""
+        """Asks the API server now and then, so that heartbeats can say whether endpoints still stand; soon after any
+        call has failed, so that an outage is told from one call's trouble."""
+        pause = self.settings.probe_seconds
         while True:
+            self._doubt.clear()
             with contextlib.suppress(ApiError, Unavailable):  # said by `outage` and by `resync`
                 await self.cluster.probe(self._probe_namespace)
-            await asyncio.sleep(self.settings.probe_seconds)
+            await asyncio.sleep(min(PROBE_SPACING_SECONDS, pause))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(max(0.0, pause - PROBE_SPACING_SECONDS)):
+                    await self._doubt.wait()
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
@@ -257,7 +270,7 @@ class Operator:
             case ApiError() | Unserved():
                 result = "refused" if isinstance(error, ApiError) else "unavailable"
                 kind = key.kind if isinstance(key, ObjectId) else key
-                if self._complaints.due((kind, error.status), time.monotonic()):
+                if not self.outage.active and self._complaints.due((kind, error.status), time.monotonic()):
                     logger.error("%s: %s; trying again, with others of this kind that are refused too", key, error)
             case Unavailable():
                 result = "unavailable"
@@ -282,6 +295,19 @@ class Operator:
     def _recovered(self) -> None:
         """The API server is back."""
         self._back.set()
+
+    def _overtaken(self, pod: str, newer: Revision) -> None:
+        """A gateway router holds something newer than what this term can publish."""
+        if not self._newer.done():
+            logger.error(
+                "router %s holds revision %s, newer than this operator's epoch %d: the Lease was set back (etcd was "
+                "restored, perhaps). A new term above it begins",
+                *(pod, newer, self.hub.term[1]),
+            )
+            self._newer.set_result(newer.epoch)
+
+    async def _outgrow(self) -> None:
+        await self.leader.outgrow(await self._newer)
 
     async def _recover(self) -> None:
         """After an outage: looks at everything again; however often one ends, at most every few seconds."""
@@ -313,6 +339,8 @@ class Operator:
 
     def _called(self, verb: str, plural: str, outcome: str) -> None:
         self.metrics.api_requests.labels(verb, plural, outcome).inc()
+        if outcome == "unreachable" or outcome in {"401", "429"} or outcome.startswith("5"):
+            self._doubt.set()
 
     def _collect(self) -> None:
         collect.collect_state(

@@ -185,11 +185,34 @@ class Leader:
             except (ApiError, Unserved) as error:
                 if error.status == 404:
                     raise LeaseLost(_DELETED.format(self._namespace, LEASE)) from None
-                if str(error) != said:
+                lasting = not self.leading and not self._cluster.outage.active
+                if str(error) != said and (lasting or not isinstance(error, Unserved)):
                     said = str(error)
                     logger.error("cannot renew the Lease %s/%s: %s", self._namespace, LEASE, error)
             except (Unavailable, TimeoutError):
                 continue  # `leading` turns false by itself; the outage is logged where it is noticed
+
+    async def outgrow(self, epoch: int) -> None:
+        """Writes an epoch into the Lease that is at least `epoch`, so that the next is higher. This term ends with
+        it: what it published is older than what routers hold.
+
+        Raises:
+            LeaseLost: always; the process ends, and the next one begins above that epoch.
+        """
+        while True:
+            metadata = self._lease["metadata"]
+            raised = str(max(epoch, epoch_of(self._lease)))
+            annotations = {**(metadata.get("annotations") or {}), ANNOTATION_EPOCH: raised}
+            body = {**self._lease, "metadata": {**metadata, "annotations": annotations}}
+            try:
+                self._lease = await self._cluster.replace(LEASES, body)
+            except Conflict:  # our own renewal was faster, or somebody else has the Lease
+                await self._compare()
+            except (ApiError, Unavailable) as error:
+                logger.error("cannot raise the epoch in the Lease %s/%s: %s", self._namespace, LEASE, error)
+            else:
+                raise LeaseLost(f"routers hold snapshots of epoch {epoch}: the next start begins above it")
+            await asyncio.sleep(self._rhythm.retry)
 
     async def release(self) -> None:
         """Gives the Lease back, so that another operator need not wait; the epoch stays on it."""

@@ -141,7 +141,7 @@ class Resync:
 
     def _say(self, resource: Resource, error: ApiError | Unavailable) -> None:
         match error:
-            case Unserved():
+            case Unserved() if not self._cluster.outage.active:
                 line = f"cannot list {resource.title}: {error}; trying again"
             case Unavailable():
                 return  # one line for all of them is said by `outage`

@@ -83,8 +83,8 @@ class OperatorSettings(CommandLine):
     default=2,batch=1)."""
     max_routers: int = Field(default=2000, ge=1)
     """Most snapshot streams that are held at a time; more are told to come back."""
-    heartbeat_seconds: float = Field(default=5.0, gt=0)
-    """Pace of heartbeats on a snapshot stream."""
+    heartbeat_seconds: float = Field(default=5.0, gt=0, le=10)
+    """Pace of heartbeats on a snapshot stream, at most 10: a router leaves a stream that is silent for 30 s."""
     probe_seconds: float = Field(default=10.0, gt=0)
     """Pace at which the API server is asked whether it is there; only then are endpoints confirmed to routers."""
     bootstrap_seconds: float = Field(default=30.0, ge=0)

@@ -212,11 +212,11 @@ async def test_an_outage_is_two_lines_and_what_changed_meanwhile_arrives_at_once
     place.start(level="info")
     async with place.router() as socket:
         await take(socket, ConfigFrame)
+        begun = len(place.lines())
         if outage == "closed":
             await place.server.close()
         else:
             place.server.failing = int(outage)
-        begun = len(place.lines())
         async with asyncio.timeout(20):
             while decode_frame((await socket.receive()).data) != _beat(confirmed=False):
                 pass

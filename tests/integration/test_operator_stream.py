@@ -67,6 +67,7 @@ class Stream:
         self.hub.term = ("lease-uid", 1)
         self.unready: str | None = None
         self.refused: list[int] = []
+        self.overtaken: list[tuple[str, int]] = []
         self.answered: list[tuple[str, str]] = []
         self.reviews: dict[str, Mapping[str, Any]] = {"good": review("r-0"), "other": review("r-1")}
         self.away = False
@@ -77,6 +78,7 @@ class Stream:
             confirmed=lambda: True,
             refused=self.refused.append,
             answered=lambda kind, result: self.answered.append((kind, result)),
+            overtaken=lambda pod, newer: self.overtaken.append((pod, newer.epoch)),
             max_routers=2,
             heartbeat_seconds=0.05,
         )
@@ -389,3 +391,26 @@ def _serial(socket: ClientWebSocketResponse) -> str:
     certificate = connection.getpeercert()
     assert certificate is not None
     return str(certificate["serialNumber"])
+
+
+async def test_only_a_gateway_router_can_say_that_the_operator_was_set_back() -> None:
+    hello = Hello(holds={"config": Revision("lease-uid", 7, 1)})
+    async with served() as stream:
+        stream.reviews["sidecar"] = review("p-0", "ai:app")
+        async with stream.connect("sidecar", hello):
+            await eventually(lambda: len(stream.hub) == 1, "the sidecar")
+            assert stream.overtaken == []
+            async with stream.connect("good", hello):
+                await eventually(lambda: len(stream.hub) == 2, "the gateway router")
+                assert stream.overtaken == [("r-0", 7)]
+
+
+async def test_one_token_cannot_hold_many_streams_open_before_hello() -> None:
+    async with served() as stream, AsyncExitStack() as others:
+        for _ in range(module.MAX_GREETING):
+            await others.enter_async_context(stream.connect(hello=None))
+        with pytest.raises(aiohttp.WSServerHandshakeError) as caught:
+            await others.enter_async_context(stream.connect(hello=None))
+        assert caught.value.status == 503
+        async with stream.connect("other"):
+            await eventually(lambda: len(stream.hub) == 1, "another router")

@@ -15,6 +15,7 @@ from typing import Any
 
 from tieline_operator.cluster import Cluster
 from tieline_operator.errors import ApiError, Conflict, NotFound
+from tieline_operator.outage import Outage
 from tieline_operator.resources import Body, Resource
 
 Object = dict[str, Any]
@@ -149,6 +150,7 @@ class FakeCluster(Cluster):
 
     def __init__(self, objects: ApiObjects) -> None:
         self.objects = objects
+        self.outage = Outage()
         self.failure: Exception | None = None
         self.before: Callable[[str, str], None] = lambda *_: None
         self.hang_on = ""

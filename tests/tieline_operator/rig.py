@@ -70,7 +70,7 @@ class Rig:
             relisted=self._relist,
         )
         self.resync = Resync(self.cluster, self.store, WATCHED, None, self.causes.listed)
-        self.hub = Hub(wanted=self.causes.dirty, acked=self.causes.acked)
+        self.hub = Hub(wanted=self.causes.dirty, acked=self.causes.acked, moved=self.causes.moved)
         self.leader = Leader(self.cluster, OWN, "op-1", rhythm=Rhythm(), clock=clock, now=now)
         self.poster = EventPoster(self.cluster, "op-1", now, self.events.append)
         self.snapshots = Snapshots(

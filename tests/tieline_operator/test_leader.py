@@ -229,3 +229,15 @@ def test_clocks_of_other_machines_do_not_count() -> None:
     assert watchman.wait(renewed, "op-1", 129.0) == 0.0
     assert watchman.wait(renewed, "op-9", 0.0) == 0.0
     assert LEASES.title == "leases.coordination.k8s.io"
+
+
+@virtual_time.virtual
+async def test_after_the_lease_was_set_back_the_next_term_is_above_what_routers_hold() -> None:
+    objects = ApiObjects()
+    tested = leader(FakeCluster(objects))
+    first = await tested.acquire()
+    with pytest.raises(LeaseLost, match="epoch 41"):
+        await tested.outgrow(41)
+    await tested.release()
+    second = await leader(FakeCluster(objects)).acquire()
+    assert (second.installation, second.epoch) == (first.installation, 42)

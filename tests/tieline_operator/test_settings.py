@@ -88,3 +88,10 @@ def test_the_certificate_carries_the_services_names_and_the_given_ones() -> None
 def test_the_own_namespace_is_always_served() -> None:
     assert read().served_namespaces() is None
     assert read("--namespace", "sys", "--watch-namespaces", "ai").served_namespaces() == ("ai", "sys")
+
+
+def test_heartbeats_come_often_enough_for_routers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert read("--heartbeat-seconds=10").heartbeat_seconds == 10
+    with pytest.raises(SystemExit):
+        read("--heartbeat-seconds=11")
+    assert "heartbeat-seconds" in capsys.readouterr().err

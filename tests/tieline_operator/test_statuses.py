@@ -289,3 +289,27 @@ async def test_refused_writes_keep_their_back_off_however_often_an_outage_ends()
         rig.causes.everything()
         await rig.settle(0.1)
     assert tries < 20  # two objects, a quarter of a second at first and twice as long each time
+
+
+@virtual
+async def test_a_declared_number_is_programmed_again_after_a_router_left_and_came_back() -> None:
+    rig = Rig(expected={"default": 2})
+    rig.put(external(), route(refs=[ref()]))
+    await rig.start()
+    sessions = [rig.join(pod) for pod in ("a", "b")]
+    for session in sessions:
+        rig.answer(session)
+    await rig.settle(20)
+    assert summary(rig) == "2/2"
+    rig.hub.leave(sessions[0])
+    await rig.settle(10)
+    assert summary(rig) == "1/2"
+    again = rig.join("a", rig.hello())
+    await rig.settle(10)
+    assert summary(rig) == "2/2"
+    writes = len(rig.status_writes())
+    rig.hub.leave(again)
+    await rig.settle(1)
+    rig.join("a", rig.hello())
+    await rig.settle(10)
+    assert len(rig.status_writes()) == writes

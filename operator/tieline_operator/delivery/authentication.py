@@ -16,6 +16,8 @@ from typing import Any, Final
 from tieline_api.names import GATEWAY_SCOPE, TOKEN_AUDIENCE, namespace_scope
 
 CACHE_SECONDS: Final = 60.0
+REFUSAL_SECONDS: Final = 3.0
+"""How long a refused token is refused without asking: a pod that has just been made may be known a moment later."""
 CACHE_ENTRIES: Final = 4096
 MAX_REVIEWS: Final = 16
 """Questions to the API server at a time, however many strangers knock."""
@@ -81,8 +83,8 @@ def identify(review: Mapping[str, Any], own_namespace: str, gateway_accounts: Co
 
 
 class Authenticator:
-    """`review(token, audience)` asks the API server; `clock` is monotonic seconds. Only accepted tokens are
-    remembered."""
+    """`review(token, audience)` asks the API server; `clock` is monotonic seconds. Accepted tokens are
+    remembered for a minute, refused ones for seconds."""
 
     def __init__(
         self,
@@ -97,6 +99,7 @@ class Authenticator:
         self._clock = clock
         self._asking = asyncio.Semaphore(MAX_REVIEWS)
         self._known: OrderedDict[bytes, tuple[float, Router]] = OrderedDict()
+        self._refusals: OrderedDict[bytes, tuple[float, int, str]] = OrderedDict()
 
     async def authenticate(self, authorization: str | None) -> Router:
         """The router behind an `Authorization` header.
@@ -113,9 +116,19 @@ class Authenticator:
         if known is not None and self._clock() - known[0] <= CACHE_SECONDS:
             return known[1]
         self._known.pop(digest, None)
+        refused = self._refusals.get(digest)
+        if refused is not None and self._clock() - refused[0] <= REFUSAL_SECONDS:
+            raise Refused(refused[1], refused[2])
+        self._refusals.pop(digest, None)
         async with self._asking:
             review = await self._review(token, TOKEN_AUDIENCE)
-        router = identify(review, self._own_namespace, self._gateway_accounts)
+        try:
+            router = identify(review, self._own_namespace, self._gateway_accounts)
+        except Refused as error:
+            self._refusals[digest] = (self._clock(), error.status, str(error))
+            while len(self._refusals) > CACHE_ENTRIES:
+                self._refusals.popitem(last=False)
+            raise
         self._known[digest] = (self._clock(), router)
         while len(self._known) > CACHE_ENTRIES:
             self._known.popitem(last=False)

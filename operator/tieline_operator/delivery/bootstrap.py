@@ -124,7 +124,8 @@ class Bootstrap:
         except Exception as error:  # a convenience for starting routers must not end the operator
             self._counted("failed")
             line = f"{type(error).__name__}: {error}"
-            away = isinstance(error, Unavailable) and not isinstance(error, Unserved)  # said by `outage`
+            served_others = isinstance(error, Unserved) and not self._cluster.outage.active
+            away = isinstance(error, Unavailable) and not served_others  # said by `outage`
             if not away and self._said.get(router_class) != line:
                 self._said[router_class] = line
                 own = None if isinstance(error, ApiError | Unserved) else error

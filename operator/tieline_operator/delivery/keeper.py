@@ -92,7 +92,8 @@ class Keeper:
                 said = ""
             except Exception as error:  # routers are better served by the old certificate than by none
                 line = f"{type(error).__name__}: {error}"
-                away = isinstance(error, Unavailable) and not isinstance(error, Unserved)  # said by `outage`
+                served_others = isinstance(error, Unserved) and not self._cluster.outage.active
+                away = isinstance(error, Unavailable) and not served_others  # said by `outage`
                 if not away and line != said:
                     said = line
                     own = None if isinstance(error, ApiError | Unserved) else error

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from typing import Final
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
-from tieline_api.names import SNAPSHOT_PATH
-from tieline_api.snapshot import SCHEMA, Ack, Heartbeat, Hello, UnreadableFrame, decode_message, encode
+from tieline_api.names import GATEWAY_SCOPE, SNAPSHOT_PATH
+from tieline_api.snapshot import SCHEMA, Ack, Heartbeat, Hello, Revision, UnreadableFrame, decode_message, encode
 
 from tieline_operator.delivery.authentication import Authenticator, Refused, Router
 from tieline_operator.delivery.publications import ORDER, Published, Target
@@ -35,6 +35,8 @@ REVIEW_SECONDS: Final = 600.0
 """Pace at which the token of a connected router is reviewed again."""
 MAX_MESSAGE_BYTES: Final = 64 * 1024
 """Longest message of a router; a Hello has less than one kilobyte."""
+MAX_GREETING: Final = 4
+"""Streams of one router that may wait for its Hello."""
 MAX_CLOSE_REASON: Final = 120
 """Bytes that fit into a WebSocket's close frame."""
 _CLASS: Final = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -50,7 +52,9 @@ class Closed(Exception):
 
 class SnapshotServer:
     """`ready` says why no router can be served now (None: all well); `confirmed` whether endpoints still stand.
-    `refused` counts streams by HTTP status, `answered` acknowledgements by kind of frame and result."""
+    `refused` counts streams by HTTP status, `answered` acknowledgements by kind of frame and result.
+    `overtaken` is told of a gateway router (its pod, the revision) that holds something newer than this term.
+    """
 
     def __init__(
         self,
@@ -61,6 +65,7 @@ class SnapshotServer:
         confirmed: Callable[[], bool],
         refused: Callable[[int], None],
         answered: Callable[[str, str], None],
+        overtaken: Callable[[str, Revision], None] = lambda *_: None,
         max_routers: int,
         heartbeat_seconds: float,
     ) -> None:
@@ -70,6 +75,9 @@ class SnapshotServer:
         self._confirmed = confirmed
         self._refused = refused
         self._answered = answered
+        self._overtaken = overtaken
+        self._greeting: dict[Router, int] = {}
+        """Streams per router that were taken and have not said Hello."""
         self._max_routers = max_routers
         self._heartbeat_seconds = heartbeat_seconds
         self._complaints = Complaints()
@@ -116,8 +124,10 @@ class SnapshotServer:
             self._refused(503)
             return _problem(503, f"the token cannot be reviewed now: {error}")
         why = self._ready()
-        if why is None and len(self._hub) >= self._max_routers:
-            why = f"{self._max_routers} routers are connected (--max-routers)"
+        if why is None:
+            why = self._hub.crowded(router.scope, router.pod, self._max_routers)
+        if why is None and self._greeting.get(router, 0) >= MAX_GREETING:
+            why = f"{MAX_GREETING} streams of this router have not said Hello yet"
         if why is not None:
             self._refused(503)
             return _problem(503, why)
@@ -126,7 +136,8 @@ class SnapshotServer:
             return _problem(426, "this is a WebSocket: send Upgrade: websocket")
         await socket.prepare(request)
         try:
-            await self._serve(socket, router, authorization or "")
+            hello = await self._greeted(socket, router)
+            await self._serve(socket, router, authorization or "", hello)
         except Closed as closed:
             logger.info("snapshot stream of router %s (%s) closed: %s", router.pod, router.scope, closed)
             reason = str(closed).encode()[:MAX_CLOSE_REASON]
@@ -138,15 +149,22 @@ class SnapshotServer:
                     request.transport.abort()
         return socket
 
-    async def _serve(self, socket: web.WebSocketResponse, router: Router, authorization: str) -> None:
-        hello = await self._hello(socket)
-        older = rewound(hello, self._hub.term)
-        if older is not None:
-            logger.error(
-                "router %s holds revision %s, newer than this operator's epoch %d: somebody set the Lease's annotation "
-                "back. Delete the Lease tieline-operator; the operator then begins a new history",
-                *(router.pod, older, self._hub.term[1]),
-            )
+    async def _greeted(self, socket: web.WebSocketResponse, router: Router) -> Hello:
+        self._greeting[router] = self._greeting.get(router, 0) + 1
+        try:
+            return await self._hello(socket)
+        finally:
+            self._greeting[router] -= 1
+            if not self._greeting[router]:
+                del self._greeting[router]
+
+    async def _serve(self, socket: web.WebSocketResponse, router: Router, authorization: str, hello: Hello) -> None:
+        why = self._hub.crowded(router.scope, router.pod, self._max_routers)
+        if why is not None:
+            raise Closed(WSCloseCode.TRY_AGAIN_LATER, why)
+        newer = rewound(hello, self._hub.term)
+        if newer is not None and router.scope == GATEWAY_SCOPE:  # never on the word of a namespace's router
+            self._overtaken(router.pod, newer)
         session = self._hub.join(Target(router.scope, hello.router_class), router.pod, hello)
         logger.info("router %s connected (%s, class %s)", router.pod, router.scope, hello.router_class)
         try:

@@ -11,13 +11,17 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from tieline_api.names import Key
+from tieline_api.names import GATEWAY_SCOPE, Key
 from tieline_api.snapshot import Ack, FrameKind, Hello, Revision
 
 from tieline_operator.delivery.publications import ORDER, Publication, Published, Target
 
 MAX_REASON: Final = 500
 """Characters of a router's refusal that are kept."""
+NAMESPACE_SHARE: Final = 4
+"""One namespace may have this part of the streams that all namespaces have together."""
+MAX_EPOCH: Final = 2**53
+"""A higher epoch cannot be one that an operator wrote."""
 MAX_REMEMBERED: Final = 4096
 """Routers per target whose last acknowledgement is remembered, connected or not."""
 
@@ -72,15 +76,23 @@ class Hub:
         wanted: called when a router came for whose target nothing has been compiled yet.
         acked: called with the routes for which it became known that one more router has them in force, or that a
             router refuses a frame or no longer does.
+        moved: called with the routes of a target whose connected routers are others now.
     """
 
-    def __init__(self, wanted: Callable[[], None], acked: Callable[[Iterable[Key]], None]) -> None:
+    def __init__(
+        self,
+        wanted: Callable[[], None],
+        acked: Callable[[Iterable[Key]], None],
+        moved: Callable[[Iterable[Key]], None] = lambda _: None,
+    ) -> None:
         self.publications: dict[Target, Publication] = {}
         self.term: tuple[str, int] = ("", 0)
         """Installation and epoch in which frames are published; acknowledgements of others do not count."""
         self._wanted = wanted
         self._acked = acked
-        self._sessions: dict[tuple[Target, str], Session] = {}
+        self._moved = moved
+        self._sessions: dict[tuple[str, str], Session] = {}
+        """By scope and pod, which the token proves; a router class is only claimed."""
         self._states: dict[Target, dict[str, RouterState]] = {}
 
     def __len__(self) -> int:
@@ -89,12 +101,14 @@ class Hub:
     # -- routers come and go -------------------------------------------------------------------------------------------
 
     def join(self, target: Target, pod: str, hello: Hello) -> Session:
-        """A router has introduced itself. An older connection of the same pod is ended: it must be dead."""
+        """A router has introduced itself. An older connection of the same pod is ended, whatever class it claimed."""
         session = Session(target, pod, hello.version)
-        older = self._sessions.get((target, pod))
+        older = self._sessions.get((target.scope, pod))
+        self._sessions[target.scope, pod] = session
         if older is not None:
             older.end("the same router has connected anew")
-        self._sessions[target, pod] = session
+        if older is None or older.target != target:
+            self._moved(self._introduced(target, 0, None))
         publication = self.publications.get(target)
         session.greeting = hello
         if publication is None or not publication.frames:
@@ -105,14 +119,31 @@ class Hub:
 
     def leave(self, session: Session) -> None:
         """The connection is gone. What the router acknowledged stays known: it keeps serving it."""
-        if self._sessions.get((session.target, session.pod)) is session:
-            del self._sessions[session.target, session.pod]
+        if self._sessions.get((session.target.scope, session.pod)) is session:
+            del self._sessions[session.target.scope, session.pod]
+            self._moved(self._introduced(session.target, 0, None))
 
     def connected(self) -> dict[Target, int]:
         counts: dict[Target, int] = {}
-        for target, _ in self._sessions:
-            counts[target] = counts.get(target, 0) + 1
+        for session in self._sessions.values():
+            counts[session.target] = counts.get(session.target, 0) + 1
         return counts
+
+    def crowded(self, scope: str, pod: str, most: int) -> str | None:
+        """Why one more router of this scope is not taken; None: there is room. One that comes anew always has room.
+
+        Gateway routers and all others are counted apart, at most `most` each, so that no namespace crowds the gateway
+        out; and one namespace has at most a quarter of what is for all of them.
+        """
+        if (scope, pod) in self._sessions:
+            return None
+        gateway = scope == GATEWAY_SCOPE
+        if sum((owner == GATEWAY_SCOPE) == gateway for owner, _ in self._sessions) >= most:
+            return f"{most} routers are connected (--max-routers)"
+        share = max(1, most // NAMESPACE_SHARE)
+        if not gateway and sum(owner == scope for owner, _ in self._sessions) >= share:
+            return f"{share} routers of {scope} are connected, its share of --max-routers"
+        return None
 
     def sessions(self) -> list[Session]:
         return list(self._sessions.values())
@@ -122,8 +153,8 @@ class Hub:
     def broadcast(self, publication: Publication, frames: Iterable[Published]) -> None:
         """Offers new frames to every router of the publication's target."""
         frames = list(frames)
-        for (owner, _), session in list(self._sessions.items()):
-            if owner != publication.target:
+        for session in list(self._sessions.values()):
+            if session.target != publication.target:
                 continue
             if session.greeting is not None:
                 self._greet(session, publication)
@@ -144,7 +175,8 @@ class Hub:
         if kind is None:
             return
         if ack.error:
-            reason = f"{kind} {ack.revision}: {ack.error[:MAX_REASON]}"
+            # Without the revision, which the log has: a status must not change with every frame that is refused alike.
+            reason = f"{kind}: {ack.error[:MAX_REASON]}"
             changed = state.rejected.get(kind) != reason
             state.rejected[kind] = reason
             if changed:
@@ -157,7 +189,7 @@ class Hub:
 
     def pods(self, target: Target) -> tuple[str, ...]:
         """Connected routers, by name."""
-        return tuple(sorted(pod for owner, pod in self._sessions if owner == target))
+        return tuple(sorted(session.pod for session in self._sessions.values() if session.target == target))
 
     def acked(self, target: Target, counter: int) -> frozenset[str]:
         """Routers that have the config frame `counter` or a newer one in force, connected or not."""
@@ -226,9 +258,11 @@ def _kind(name: str) -> FrameKind | None:
 def rewound(hello: Hello, term: tuple[str, int]) -> Revision | None:
     """A revision that the router holds and that is newer than this operator's term; None when all is well.
 
-    It happens when somebody wrote an older epoch into the Lease: the router would refuse all frames of this term.
+    It happens when an older epoch stands in the Lease, as after etcd was restored from a backup: the router would
+    refuse all frames of this term.
     """
     installation, epoch = term
-    return next(
-        (held for held in hello.holds.values() if held.installation == installation and held.epoch > epoch), None
-    )
+    newer = [
+        held for held in hello.holds.values() if held.installation == installation and epoch < held.epoch < MAX_EPOCH
+    ]
+    return max(newer, key=lambda held: held.epoch, default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import Final
 
 from tieline_api.names import GATEWAY_SCOPE
 
@@ -12,6 +13,8 @@ from tieline_operator.delivery.sessions import Hub
 from tieline_operator.resources import WATCHED
 from tieline_operator.store import Store
 from tieline_operator.telemetry.metrics import OperatorMetrics
+
+OTHER_CLASS: Final = "other"
 
 
 def collect_store(metrics: OperatorMetrics, store: Store) -> None:
@@ -34,8 +37,11 @@ def collect_state(metrics: OperatorMetrics, *, leading: bool, outage: bool, expi
 def collect_routers(metrics: OperatorMetrics, hub: Hub, fleets: Mapping[str, tuple[str, ...]]) -> None:
     """Connected routers, and how many of each fleet are behind. `fleets`: names of the expected pods by class."""
     metrics.routers.clear()
+    classes = {target.router_class for target in hub.publications if target.scope == GATEWAY_SCOPE}
     for target, count in hub.connected().items():
-        metrics.routers.labels(target.scope.partition("/")[0], target.router_class).inc(count)
+        # A namespace's routers claim any class they like: only those of gateway fleets are label values.
+        router_class = target.router_class if target.router_class in classes else OTHER_CLASS
+        metrics.routers.labels(target.scope.partition("/")[0], router_class).inc(count)
     metrics.acked_lag.clear()
     for router_class, pods in fleets.items():
         target = Target(GATEWAY_SCOPE, router_class)

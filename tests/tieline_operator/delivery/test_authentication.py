@@ -9,6 +9,7 @@ from tieline_operator.delivery.authentication import (
     CACHE_ENTRIES,
     CACHE_SECONDS,
     MAX_REVIEWS,
+    REFUSAL_SECONDS,
     Authenticator,
     Refused,
     Router,
@@ -116,15 +117,18 @@ def test_an_accepted_token_is_asked_about_once_a_minute() -> None:
     asyncio.run(main())
 
 
-def test_a_refusal_is_not_remembered() -> None:
+def test_a_refusal_is_remembered_for_seconds() -> None:
     reviewer = Reviewer()
     tested = reviewer.authenticator()
 
     async def main() -> None:
         reviewer.answer = review(authenticated=False)
-        with pytest.raises(Refused):
-            await tested.authenticate("Bearer abc")
+        for _ in range(100):
+            with pytest.raises(Refused, match="not accepted"):
+                await tested.authenticate("Bearer abc")
+        assert len(reviewer.asked) == 1
         reviewer.answer = review()
+        reviewer.now = REFUSAL_SECONDS + 0.1
         assert (await tested.authenticate("bearer abc")).scope == "gateway"
 
     asyncio.run(main())

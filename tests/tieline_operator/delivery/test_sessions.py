@@ -19,7 +19,8 @@ class Place:
     def __init__(self) -> None:
         self.wanted = 0
         self.acked: list[list[Key]] = []
-        self.hub = Hub(wanted=self._want, acked=self._ack)
+        self.moved: list[list[Key]] = []
+        self.hub = Hub(wanted=self._want, acked=self._ack, moved=lambda routes: self.moved.append(list(routes)))
         self.hub.term = TERM
         self.counter = 0
 
@@ -115,7 +116,7 @@ def test_a_refused_frame_is_told_with_its_reason_until_one_of_its_kind_is_accept
     for frame in (secrets, config, overlay):
         place.hub.take_ack(session, ack(frame))
     assert place.hub.acked(TARGET, place.introduced()) == {"r-0"}
-    assert place.hub.rejected(TARGET) == {"r-0": f"endpoints {endpoints.revision}: cannot read it"}
+    assert place.hub.rejected(TARGET) == {"r-0": "endpoints: cannot read it"}
     place.hub.take_ack(session, ack(endpoints))
     assert place.hub.rejected(TARGET) == {}
     assert place.acked == [[CODER], [CODER], [CODER]]
@@ -209,3 +210,56 @@ def test_a_lease_that_was_set_back_is_noticed() -> None:
     assert rewound(Hello(holds={"config": newer}), TERM) == newer
     assert rewound(Hello(holds={"config": Revision("lease-uid", 2, 500)}), TERM) is None
     assert rewound(Hello(holds={"config": Revision("older-lease", 9, 1)}), TERM) is None
+
+
+def test_the_same_refusal_of_a_newer_frame_changes_nothing() -> None:
+    place = Place()
+    place.publish()
+    session = place.hub.join(TARGET, "r-0", Hello())
+    answer_all(place, session, "cannot read it")
+    known, told = place.hub.rejected(TARGET), len(place.acked)
+    for generation in range(2, 10):
+        place.publish(generation)
+        answer_all(place, session, "cannot read it")
+    assert place.hub.rejected(TARGET) == known
+    assert len(place.acked) == told
+
+
+def test_a_pod_has_one_session_whatever_classes_it_claims() -> None:
+    place = Place()
+    sessions = [place.hub.join(Target("namespace/ai", f"class-{number}"), "p-0", Hello()) for number in range(100)]
+    assert place.hub.sessions() == sessions[-1:]
+    assert all(session.ended is not None for session in sessions[:-1])
+    assert place.hub.connected() == {Target("namespace/ai", "class-99"): 1}
+    place.hub.leave(sessions[0])
+    assert len(place.hub) == 1
+
+
+def test_no_namespace_crowds_another_out_and_none_the_gateway() -> None:
+    place = Place()
+    for namespace in ("a", "b", "c", "d", "e"):
+        for number in range(10):
+            if place.hub.crowded(f"namespace/{namespace}", f"p-{number}", 8) is None:
+                place.hub.join(Target(f"namespace/{namespace}", "default"), f"p-{number}", Hello())
+    counts = {target.scope: count for target, count in place.hub.connected().items()}
+    assert counts == {f"namespace/{name}": 2 for name in "abcd"}
+    assert place.hub.crowded("namespace/a", "p-0", 8) is None
+    for number in range(8):
+        assert place.hub.crowded("gateway", f"r-{number}", 8) is None
+        place.hub.join(TARGET, f"r-{number}", Hello())
+    assert "--max-routers" in str(place.hub.crowded("gateway", "r-8", 8))
+
+
+def test_coming_and_leaving_is_told_and_a_mere_replacement_is_not() -> None:
+    place = Place()
+    place.publish()
+    place.hub.join(TARGET, "r-0", Hello())
+    newer = place.hub.join(TARGET, "r-0", Hello())
+    told = [list(place.moved)]
+    place.hub.leave(newer)
+    told.append(list(place.moved))
+    assert told == [[[CODER]], [[CODER], [CODER]]]
+
+
+def test_an_epoch_that_no_operator_wrote_is_not_believed() -> None:
+    assert rewound(Hello(holds={"config": Revision("lease-uid", 2**60, 1)}), TERM) is None
