@@ -15,7 +15,7 @@ from yarl import URL
 
 from tests.support import frames, replies
 from tests.support.gateway import MESSAGES, Gateway
-from tests.support.openai_answers import GREETING
+from tests.support.openai_answers import CLOSE, GREETING, RESET, Raw, Reply, Wait
 from tests.support.upstream import Upstream
 
 CHAT = "/v1/chat/completions"
@@ -340,6 +340,42 @@ async def test_a_kept_connection_that_the_server_closed_costs_nothing(gateway: G
     assert [seen.outcome for seen in upstream.completions] == ["answered", "cut by us", "answered"]
     endpoint = (await gateway.admin("/admin/endpoints"))["endpoints"][0]
     assert endpoint["consecutiveFailures"] == 0
+
+
+@pytest.mark.parametrize(
+    "breaks",
+    [lambda _: [Wait(0.3), CLOSE], lambda _: [Wait(0.3), RESET], lambda _: [Raw(b"HTTP/1.1 200 OK\r\nX-A"), CLOSE]],
+    ids=["late end", "late reset", "part of a head"],
+)
+async def test_a_kept_connection_that_breaks_under_the_request_is_the_servers_failure(
+    gateway: Gateway, upstream: Upstream, breaks: Reply
+) -> None:
+    routes = [frames.route("a", retries=Retries(attempts=1))]
+    await gateway.configure([frames.own_pool("a")], routes, addresses={"a": [upstream.address]})
+    await gateway.chat()
+    upstream.script(breaks)
+    answer = await gateway.chat()
+    assert (answer.status, answer.error["code"]) == (502, "reset_before_headers")
+    assert len(upstream.completions) == 2, "the request was sent a second time"
+    endpoint = (await gateway.admin("/admin/endpoints"))["endpoints"][0]
+    assert endpoint["consecutiveFailures"] == 1
+
+
+async def test_old_connections_excuse_one_repeat_alone(gateway: Gateway, upstream: Upstream) -> None:
+    routes = [frames.route("a", retries=Retries(attempts=1))]
+    await gateway.configure([frames.own_pool("a")], routes, addresses={"a": [upstream.address]})
+    gate = asyncio.Event()
+    upstream.script(*[replies.slow_headers(gate)] * 4)
+    kept = [asyncio.create_task(gateway.chat()) for _ in range(4)]
+    await upstream.seen(4)
+    gate.set()
+    await asyncio.gather(*kept)
+    upstream.default = replies.close_before_headers()
+    answer = await gateway.chat()
+    assert (answer.status, answer.error["code"]) == (502, "reset_before_headers")
+    assert len(upstream.completions) == 4 + 2
+    endpoint = (await gateway.admin("/admin/endpoints"))["endpoints"][0]
+    assert endpoint["consecutiveFailures"] == 1
 
 
 async def test_cookies_of_a_provider_are_forgotten(upstream: Upstream) -> None:

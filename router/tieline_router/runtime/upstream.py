@@ -8,6 +8,7 @@ headers come from the target alone. Closing an `Answer` cuts its connection at o
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -23,6 +24,9 @@ from tieline_router.runtime.addresses import AddressRefused, CheckingResolver, R
 
 READ_BUFFER_BYTES: Final = 256 * 1024
 DNS_CACHE_SECONDS: Final = 10
+STALE_SECONDS: Final = 0.1
+"""A kept connection that breaks so soon after the request was sent had been closed before; later, it is the server's
+doing, which may have begun to work on the request."""
 
 
 class Target(NamedTuple):
@@ -119,8 +123,9 @@ class UpstreamClient:
     async def _post(self, target: Target, body: bytes, connect_timeout: float | None) -> Answer:
         session = self._session_for(target)
         timeout = aiohttp.ClientTimeout(total=None, connect=connect_timeout, sock_connect=connect_timeout)
+        now = asyncio.get_running_loop().time
         for last in (False, True):
-            trace = SimpleNamespace(reused=False)
+            trace = SimpleNamespace(reused=False, sent=-math.inf)
             try:
                 response = await session.post(
                     target.url,
@@ -135,10 +140,11 @@ class UpstreamClient:
                     trace_request_ctx=trace,
                 )
                 return Answer(response)
-            except (aiohttp.ClientError, OSError, UnicodeError) as error:
-                failure = _failure(error, reused=trace.reused)
-                if last or failure.error is not ErrorClass.STALE_CONNECTION:
-                    raise failure from None
+            except (aiohttp.ClientError, OSError, ValueError, OverflowError) as error:
+                # Sent once more within the attempt, uncounted: only once, or a crash would pass for an old connection.
+                stale = trace.reused and now() - trace.sent < STALE_SECONDS and _closed_silently(error)
+                if last or not stale:
+                    raise UpstreamFailure(_error_class(error), _words(error)) from None
         raise AssertionError("unreachable: the second try returns or raises")
 
     def _session_for(self, target: Target) -> aiohttp.ClientSession:
@@ -153,9 +159,15 @@ async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace,
     context.trace_request_ctx.reused = True
 
 
+async def _note_sent(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.sent = asyncio.get_running_loop().time()
+
+
 def _session(keepalive_timeout: float, resolver: AbstractResolver | None) -> aiohttp.ClientSession:
     trace = aiohttp.TraceConfig()
     trace.on_connection_reuseconn.append(_note_reuse)
+    trace.on_request_headers_sent.append(_note_sent)
+    trace.on_request_chunk_sent.append(_note_sent)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
             limit=0, keepalive_timeout=keepalive_timeout, ttl_dns_cache=DNS_CACHE_SECONDS, resolver=resolver
@@ -170,11 +182,14 @@ def _session(keepalive_timeout: float, resolver: AbstractResolver | None) -> aio
     )
 
 
-def _failure(error: Exception, *, reused: bool) -> UpstreamFailure:
-    return UpstreamFailure(_error_class(error, reused=reused), _words(error))
+def _closed_silently(error: Exception) -> bool:
+    """Whether the connection ended without a byte of an answer, as far as aiohttp tells."""
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return isinstance(error.message, str)  # else: the part of a head that had come
+    return _error_class(error) is ErrorClass.RESET_BEFORE_HEADERS
 
 
-def _error_class(error: Exception, *, reused: bool) -> ErrorClass:
+def _error_class(error: Exception) -> ErrorClass:
     match error:
         case aiohttp.ClientConnectorDNSError():
             refused = isinstance(error.os_error, AddressRefused)
@@ -185,12 +200,12 @@ def _error_class(error: Exception, *, reused: bool) -> ErrorClass:
             return ErrorClass.CONNECT_TIMEOUT
         case aiohttp.ClientConnectorError() | aiohttp.ClientHttpProxyError():
             return ErrorClass.CONNECT_REFUSED
-        case aiohttp.InvalidURL() | UnicodeError():  # UnicodeError: a label of a name is longer than 63 characters
-            return ErrorClass.NAME_UNRESOLVED
         case aiohttp.ClientResponseError():
             return ErrorClass.GARBAGE
+        case ValueError() | OverflowError():  # no host for the resolver (`a..b`, a label of 90 characters), no port
+            return ErrorClass.NAME_UNRESOLVED
         case _:
-            return ErrorClass.STALE_CONNECTION if reused else ErrorClass.RESET_BEFORE_HEADERS
+            return ErrorClass.RESET_BEFORE_HEADERS
 
 
 def _words(error: Exception) -> str:
@@ -200,7 +215,7 @@ def _words(error: Exception) -> str:
             return f"{type(error).__name__}: {error.os_error}"
         case aiohttp.ClientResponseError():
             return f"{type(error).__name__}: {error.message}"
-        case aiohttp.InvalidURL():
-            return "InvalidURL"
+        case ValueError() | OverflowError():
+            return f"no host or port that can be reached: {type(error).__name__}"
         case _:
             return f"{type(error).__name__}: {error}"
