@@ -27,7 +27,7 @@ from tieline_operator.credentials import connect
 from tieline_operator.delivery.authentication import Authenticator
 from tieline_operator.delivery.bootstrap import Bootstrap
 from tieline_operator.delivery.keeper import Keeper
-from tieline_operator.delivery.publications import Publication, Published
+from tieline_operator.delivery.publications import Publication, Published, Target
 from tieline_operator.delivery.server import SnapshotServer
 from tieline_operator.delivery.sessions import Hub
 from tieline_operator.errors import ApiError, Conflict, PartEnded, Unavailable, Unserved
@@ -69,6 +69,8 @@ class Operator:
         self.serving = False
         self._back = asyncio.Event()
         self._doubt = asyncio.Event()
+        self._copied: set[str] = set()
+        """Router classes whose publications are copied for routers that start."""
         self._newer: asyncio.Future[int]
         served = settings.served_namespaces()
         self._probe_namespace = None if served is None else settings.namespace
@@ -250,6 +252,7 @@ class Operator:
     async def _reconcile_snapshot(self, key: str) -> None:
         with self.metrics.evaluation_seconds.time():
             due = await self.snapshots.reconcile()
+        self._copy_new_fleets()
         if due is not None:
             self.snapshot_queue.add(key, max(0.0, due - time.monotonic()))
         self.metrics.reconciles.labels("Snapshot", "ok").inc()
@@ -286,8 +289,18 @@ class Operator:
             if gateway:
                 size = self.metrics.frame_bytes.labels(frame.kind, publication.target.router_class)
                 size.set(len(frame.data))
-        if gateway and any(frame.kind in {"config", "endpoints"} for frame in frames):
+        name = publication.target.router_class
+        if gateway and name in self._copied and any(frame.kind in {"config", "endpoints"} for frame in frames):
             self.bootstrap.offer(publication)
+
+    def _copy_new_fleets(self) -> None:
+        """Bootstrap copies are for fleets that exist or are declared: a new one gets what stands."""
+        fleets = {*self.snapshots.fleets, *self.settings.expected_routers}
+        for name in fleets - self._copied:
+            publication = self.hub.publications.get(Target(GATEWAY_SCOPE, name))
+            if publication is not None and publication.frames:
+                self.bootstrap.offer(publication)
+        self._copied = fleets
 
     def _relisted(self) -> None:
         self.resync.soon()

@@ -95,7 +95,7 @@ class Snapshots:
         try:
             await self._look_for_unlabelled()
             world, fleets = self._gatherer.world(), self._gatherer.fleets()
-            targets = self._targets(world, fleets)
+            targets = self._targets(fleets)
             evaluation, compiled = await self._run(_judge, world, self.evaluation, targets)
             self._must_lead()
         except BaseException:
@@ -131,10 +131,10 @@ class Snapshots:
         if not self._leader.leading:
             raise Unavailable("the Lease is not renewed")
 
-    def _targets(self, world: World, fleets: Mapping[str, object]) -> list[Target]:
-        """Whom to compile for: every fleet that exists, is declared or is named by a route, and who is connected."""
+    def _targets(self, fleets: Mapping[str, object]) -> list[Target]:
+        """Whom to compile for: the default class, every fleet that exists or is declared, and who is connected. A class
+        that only a route names has nobody who would read it, and every publication holds all consumers."""
         classes = {DEFAULT_ROUTER_CLASS, *fleets, *self._expected}
-        classes |= {route.spec.router_class for route in world.routes.values()}
         gateways = {Target(GATEWAY_SCOPE, name) for name in classes}
         return sorted(gateways | self._hub.connected().keys())
 

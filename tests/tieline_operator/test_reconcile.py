@@ -225,11 +225,16 @@ async def test_a_sidecar_gets_its_own_publication_and_it_goes_with_the_last_of_t
 
 
 @virtual
-async def test_a_route_of_another_class_makes_a_publication_of_its_own() -> None:
+async def test_only_a_class_that_has_routers_gets_a_publication_of_its_own() -> None:
     rig = Rig()
     rig.put(external(), route(refs=[ref()], routerClass="batch"))
+    rig.put(*(route(f"r-{number}", refs=[ref()], routerClass=f"class-{number}") for number in range(50)))
     await rig.start()
     assert config_of(rig).config.routes == ()
+    assert set(rig.hub.publications) == {GATEWAY}
+    session = rig.join("b-0", target=Target("gateway", "batch"))
+    await rig.settle()
+    assert rig.answer(session) == ["secrets", "endpoints", "config", "overlay"]
     assert len(config_of(rig, Target("gateway", "batch")).config.routes) == 1
 
 
