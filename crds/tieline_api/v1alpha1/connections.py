@@ -50,6 +50,12 @@ class Header(Shape):
             cel="has(self.value) != has(self.secretRef)",
             message="must have exactly one of value and secretRef; write value for open text, secretRef for a secret",
         ),
+        Rule(
+            cel="!has(self.value) || !self.name.matches('(?i)^(authorization|cookie|([a-z0-9-]+-)?api-key)$')",
+            message="is a secret in the open; write secretRef instead, or for a bearer token connection.credentials",
+            field=".value",
+            reason="FieldValueForbidden",
+        ),
     )
 
     name: HeaderName
@@ -71,6 +77,16 @@ class Tls(Shape):
 
 class Connection(Shape):
     """How the provider is spoken to."""
+
+    RULES = (
+        Rule(
+            cel="!has(self.credentials) || size(self.credentials) == 0 || !has(self.headers) || "
+            "!self.headers.exists(h, h.name.matches('(?i)^authorization$'))",
+            message="name Authorization beside credentials, which are sent in it; remove the one or the other",
+            field=".headers",
+            reason="FieldValueForbidden",
+        ),
+    )
 
     protocols: Annotated[tuple[Protocol, ...], ListMap(("type",)), MinLen(1), MaxLen(2)] = (Protocol(type="OpenAI"),)
     """Wire protocols that the provider speaks natively. Default: OpenAI at /v1."""

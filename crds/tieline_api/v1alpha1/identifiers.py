@@ -156,13 +156,39 @@ ParameterCount = Annotated[
 
 # -- addresses --
 
-_HOST: Final = r"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]{2,45}\])"
+_GROUP: Final = "[0-9A-Fa-f]{1,4}"
+_IPV6: Final = "|".join(
+    (
+        f"({_GROUP}:){{7}}{_GROUP}",
+        *(f"({_GROUP}:){{1,{7 - after}}}(:{_GROUP}){{1,{after}}}" for after in range(1, 7)),
+        f"({_GROUP}:){{1,7}}:",
+        f":(:{_GROUP}){{1,7}}",
+        "::",
+    )
+)
+"""Eight groups, or fewer with one `::` (RFC 4291, section 2.2, without the form that ends in an IPv4 address)."""
+_HOST: Final = rf"([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[({_IPV6})\])"
 _PORT: Final = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9][0-9]{0,3})"
+
+_OCTET: Final = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
+
+
+def _no_odd_number(before: str) -> Rule:
+    """Resolvers read 127.1, 0x7f000001 and 2130706433 as addresses, which no reader of the manifest recognises. A host
+    whose last label is a number must be four decimal numbers, as in the URL standard of WHATWG. `before`: the host."""
+    odd = f"{before}([^/?#:]*[.])?(0[xX][0-9A-Fa-f]*|[0-9]+)(:[0-9]+)?([/?#].*)?$"
+    plain = rf"{before}{_OCTET}([.]{_OCTET}){{3}}(:[0-9]+)?([/?#].*)?$"
+    return Rule(
+        cel=f"!self.matches(r'{odd}') || self.matches(r'{plain}')",
+        message="has a number for a host; write a name, or an IPv4 address as four decimal numbers, such as 10.0.0.7",
+    )
+
 
 HostPort = Annotated[
     str,
     MinLen(3),
     MaxLen(260),
+    _no_odd_number("^"),
     matches(
         f"^{_HOST}:{_PORT}$",
         "is not an address; write host and port in quotes, such as '10.0.0.7:8000' or '[fd00::7]:8000'",
@@ -173,6 +199,7 @@ BaseURL = Annotated[
     str,
     MinLen(9),
     MaxLen(512),
+    _no_odd_number("^https?://([^/@]*@)?"),
     Rule(
         cel="!self.matches(r'^[A-Za-z]+://[^/]*@')",
         message="holds a user name or password; put the key into connection.credentials",
@@ -220,7 +247,7 @@ HeaderName = Annotated[
     ),
     Rule(
         cel="!self.matches('(?i)^(connection|content-encoding|content-length|content-type|expect|host|keep-alive|"
-        "proxy-connection|te|trailer|transfer-encoding|upgrade)$')",
+        "proxy-authorization|proxy-connection|te|trailer|transfer-encoding|upgrade)$')",
         message="is set by the router itself; remove it",
         reason="FieldValueForbidden",
     ),
