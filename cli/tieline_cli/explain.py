@@ -6,8 +6,9 @@ import json
 import random
 import secrets
 import time
+from decimal import Decimal
 from itertools import groupby
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -26,6 +27,13 @@ from tieline_cli.judge import judge
 from tieline_cli.lint import variables
 from tieline_cli.problems import print_problems
 from tieline_cli.settings import ExplainSettings
+
+DRAWS: Final = {
+    "Balanced": "Balanced: drawn by 1/price² within a prio; share = how often first",
+    "Weighted": "Weighted: drawn by weight within a prio; share = how often first",
+}
+PIPE_WIDTH: Final = 120
+"""Columns of a table that nobody's terminal bounds."""
 
 
 def explain(settings: ExplainSettings) -> int:
@@ -58,6 +66,8 @@ def explain(settings: ExplainSettings) -> int:
     draw = random.Random(settings.seed).random  # noqa: S311 - a draw that can be repeated is the point
     decision = explain_fallbacks(decide(view, caller, table, live, now, draw), live, draw).to_json()
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=PIPE_WIDTH)
     if settings.output == "json":
         console.out(json.dumps(decision, indent=2, ensure_ascii=False), highlight=False)
     else:
@@ -105,21 +115,27 @@ def _print_shortlist(console: Console, shortlist: dict[str, Any]) -> None:
 
 
 def _attempts(shortlist: dict[str, Any]) -> Table:
-    title = f"tried in this order ({shortlist['strategy']})"
+    title = f"tried in this order ({DRAWS.get(shortlist['strategy'], shortlist['strategy'])})"
     table = Table(title=title, title_justify="left", title_style="", box=None, pad_edge=False)
     table.add_column("", justify="right")
     table.add_column("pool", no_wrap=True)
     table.add_column("upstream model", overflow="fold", min_width=14)
-    for column in ("prio", "$/M in", "$/M out", "blended", "$ request"):
+    for column in ("prio", "share", "$/M in", "$/M out", "$/M all", "$ request"):
         table.add_column(column, justify="right", no_wrap=True)
+    money = ("promptPerMillion", "completionPerMillion", "blendedPerMillion", "estimatedCost")
     for attempt in shortlist["attempts"]:
         price = attempt["price"]
-        money = ("promptPerMillion", "completionPerMillion", "blendedPerMillion", "estimatedCost")
         cells = [attempt["place"], attempt["pool"], attempt["upstreamName"], attempt["priority"]]
-        table.add_row(*map(str, cells), *(_rounded(price[name]) for name in money))
+        share = attempt["firstShare"]
+        table.add_row(*map(str, cells), f"{share:.0%}" if share else "–", *(_rounded(price[name]) for name in money))
     return table
 
 
 def _rounded(amount: str | None) -> str:
     """Three significant digits are enough to compare by eye; `--output json` has them all."""
-    return "–" if amount is None else f"{float(amount):.3g}"
+    if amount is None:
+        return "–"
+    value = Decimal(amount)
+    if not value:
+        return "0"
+    return format(value.quantize(Decimal(1).scaleb(min(value.adjusted() - 2, 0))), "f")
