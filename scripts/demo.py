@@ -24,6 +24,7 @@ from scripts.demonstration import (
     ask_streaming,
     console_for_people,
     cost_table,
+    cut_streams,
     dev_server,
     end_like_interrupted,
     paid_api,
@@ -135,11 +136,9 @@ def verdict(tally: Tally, accident: Accident, answered: bool, bought: bool) -> i
     if not accident.happened:
         console.print("\n[bold red]FAILED[/]: no stream began on llama-a, so it was never killed.")
         return 1
-    begun = f"; {tally.stream_cut} stream(s) that had begun on the dead server ended with an error chunk"
-    console.print(f"\n[bold green]OK[/]: {tally.answered} answered, none lost{begun if tally.stream_cut else ''}.")
-    console.print(
-        "Next: [bold]tieline dev examples/quickstart[/] with servers of your own, or [bold]make demo-cluster[/]."
-    )
+    console.print(f"\n[bold green]OK[/]: {tally.answered} answered, none lost{cut_streams(tally.stream_cut)}.")
+    console.print("Next: [bold]make demo-cluster[/] for the same through Kubernetes, or, with servers of your own:")
+    console.print("[bold].venv/bin/tieline dev examples/quickstart --env-file examples/quickstart/quickstart.env[/]")
     return 0
 
 

@@ -25,6 +25,7 @@ from scripts.demonstration import (
     ask_streaming,
     console_for_people,
     cost_table,
+    cut_streams,
     end_like_interrupted,
     path_of,
     refusal,
@@ -265,8 +266,7 @@ def perform(stage: Stage, terminal: Terminal) -> None:
     describe(stage, terminal)
     delete(stage, terminal)
     answered, cut = sum(tally.answered for tally in tallies), sum(tally.stream_cut for tally in tallies)
-    begun = f"; {cut} stream(s) that had begun on the killed server ended with an error chunk" if cut else ""
-    console.print(f"\n[bold green]OK[/]: {answered} requests in traffic answered, none lost{begun}.")
+    console.print(f"\n[bold green]OK[/]: {answered} requests in traffic answered, none lost{cut_streams(cut)}.")
     note(f"{time.monotonic() - started:.0f} s. Everything that was started ends now; no file is left behind.")
 
 
@@ -277,7 +277,7 @@ def main() -> int:
         kubectl_path()
         helm_path()
         binaries()  # needs the network when it builds, so before the namespace
-        netns.enter()
+        netns.enter(anew=True)
         with tempfile.TemporaryDirectory(prefix="tieline-demo-cluster-") as folder:
             play(Path(folder))
     except Unavailable as missing:

@@ -160,6 +160,12 @@ def tally_table(tally: Tally) -> Table:
     return table
 
 
+def cut_streams(count: int) -> str:
+    """What became of streams that no failover can save, for the last line."""
+    streams = "1 stream" if count == 1 else f"{count} streams"
+    return f"; {streams} that had begun on the killed server ended with an error chunk" if count else ""
+
+
 def samples(admin: str, name: str) -> dict[tuple[tuple[str, str], ...], float]:
     """The samples of one metric family of a router, by their labels."""
     with urllib.request.urlopen(f"{admin}/metrics", timeout=5) as answer:  # noqa: S310 - our own router on loopback

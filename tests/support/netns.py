@@ -39,8 +39,8 @@ SIOCSIFFLAGS, SIOCSIFADDR, SIOCSIFNETMASK = 0x8914, 0x8916, 0x891C
 IFF_UP = 1
 
 REMEDY = (
-    "run as root, or permit user namespaces (sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone; "
-    "in a container, seccomp must allow unshare)"
+    "run as root, or permit user namespaces (sysctl user.max_user_namespaces and kernel.unprivileged_userns_clone); "
+    "in a container even root needs the capability SYS_ADMIN (docker run --cap-add=SYS_ADMIN)"
 )
 
 
@@ -57,13 +57,14 @@ def is_inside() -> bool:
     return False
 
 
-def enter() -> None:
+def enter(*, anew: bool = False) -> None:
     """Move this process into a fresh namespace and make pod and Service addresses local; a second call does nothing.
 
+    `anew`: into another one even if pod addresses are local already, for whoever must not share them with a parent.
     Call it from the main thread before sockets and threads are made: those that exist stay in the old network. Raises
     `Unavailable` where the kernel does not permit it.
     """
-    if is_inside():
+    if is_inside() and not anew:
         return
     if sys.platform != "linux":
         raise Unavailable("network namespaces exist on Linux alone", "run the cluster floor on Linux")
