@@ -56,6 +56,7 @@ class ErrorClass(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     BODY_TOO_LARGE = "body_too_large"
     BODY_TIMEOUT = "body_timeout"
+    BODIES_EXHAUSTED = "bodies_exhausted"
     NESTING_TOO_DEEP = "nesting_too_deep"
     MISSING_KEY = "missing_key"
     INVALID_KEY = "invalid_key"
@@ -215,6 +216,8 @@ _ROWS: Final[dict[ErrorClass, ErrorRow]] = {
         "The body is over the router's limit: send less, or raise the limit."),
     E.BODY_TIMEOUT: ErrorRow(F.CALLER, 408, R.NO, N.NO, NO,
         "The body did not arrive in time: look at the client or its network."),
+    E.BODIES_EXHAUSTED: ErrorRow(F.ROUTER, 503, R.NO, N.NO, NO,
+        "The router holds as many request bodies as it may: come back after Retry-After, or add routers or memory."),
     E.NESTING_TOO_DEEP: ErrorRow(F.CALLER, 400, R.NO, N.NO, NO,
         "The JSON is nested too deeply: flatten it."),
     E.MISSING_KEY: ErrorRow(F.CALLER, 401, R.NO, N.NO, NO,

@@ -35,6 +35,9 @@ class RouterSettings(CommandLine):
     """Namespace whose routes anonymous callers use when --auth is Optional."""
     max_body_bytes: int = Field(default=32 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
     """Longest request body, in bytes; longer ones get 413. Compressed bodies are not read: they get 415."""
+    max_bodies_bytes: int = Field(default=512 * MEBIBYTE, ge=1024)
+    """Request bodies that are held at one time, all requests together, in bytes; over it 503 with Retry-After. Each is
+    held as it came and once more as it is sent, so memory needs twice as much."""
     body_seconds: float = Field(default=60.0, gt=0)
     """Longest time that a request's body may take to arrive; slower ones get 408."""
     keepalive_timeout: float = Field(default=75.0, gt=0)

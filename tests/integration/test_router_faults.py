@@ -14,7 +14,20 @@ from tieline_api.snapshot import FirstToken, Header, Retries, SecretRef, Timeout
 from tests.support import frames, replies
 from tests.support.clock import VirtualClock
 from tests.support.gateway import Gateway
-from tests.support.openai_answers import CLOSE, GREETING, HANG, RESET, Body, Reply, Wait, event, json_head, stream_head
+from tests.support.openai_answers import (
+    CLOSE,
+    DONE,
+    GREETING,
+    HANG,
+    RESET,
+    Body,
+    Head,
+    Reply,
+    Wait,
+    event,
+    json_head,
+    stream_head,
+)
 from tests.support.upstream import Upstream
 
 QUICK = Timeouts(connect=2, first_token=FirstToken(base=0.3, per_thousand_tokens=0), response=0.3, idle=0.3, request=20)
@@ -222,6 +235,13 @@ async def test_a_longer_context_is_looked_for_elsewhere(gateway: Gateway, bad: U
     bad.default = replies.context_length_exceeded()
     answer = await gateway.chat()
     assert (answer.status, answer.json["provider"]) == (200, "good")
+
+
+async def test_the_type_of_a_stream_is_known_in_any_case(gateway: Gateway, bad: Upstream) -> None:
+    head = Head(200, {"Content-Type": "Text/Event-Stream ; charset=UTF-8"})
+    bad.default = lambda _: [head, Body(event(COMPLETE)), Body(DONE)]
+    answer = await gateway.chat(stream=True)
+    assert (answer.text, answer.done, answer.events[0]["provider"]) == (GREETING, True, "bad")
 
 
 @pytest.mark.parametrize("usage", [False, True], ids=["bare", "usage"])

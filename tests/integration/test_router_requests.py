@@ -432,3 +432,28 @@ async def test_a_body_that_does_not_come_is_given_up(upstream: Upstream) -> None
             async with session.post(gateway.url + CHAT, data=dripping(), headers=headers) as response:
                 assert response.status == 408
                 assert (await response.json())["error"]["code"] == "body_timeout"
+
+
+async def test_bodies_that_do_not_fit_together_are_refused_and_their_room_comes_back(upstream: Upstream) -> None:
+    gate = asyncio.Event()
+    upstream.default = replies.slow_headers(gate)
+    async with Gateway(max_bodies_bytes=10_000) as gateway:
+        await gateway.configure([frames.own_pool("a")], [frames.route("a")], addresses={"a": [upstream.address]})
+        held = asyncio.create_task(gateway.chat(user="x" * 8_000))
+        await upstream.seen()
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield GOOD[:-1]
+            yield b', "user": "' + b"y" * 3_000 + b'"}'
+
+        async with gateway.session.post(
+            gateway.url + CHAT, data=pieces(), headers={"Content-Type": "application/json"}
+        ) as chunked:
+            refused = [chunked.status, chunked.headers["Retry-After"], (await chunked.json())["error"]["code"]]
+        announced = await gateway.chat(user="y" * 3_000)
+        assert refused == [announced.status, announced.headers["Retry-After"], announced.error["code"]]
+        assert refused == [503, "1", "bodies_exhausted"]
+        gate.set()
+        assert (await held).status == 200
+        assert (await gateway.chat(user="x" * 8_000)).status == 200
+        assert len(upstream.completions) == 2

@@ -68,6 +68,6 @@ def presented_key(authorization: str | None, api_key: str | None) -> str | None:
     Another scheme than Bearer is a key that nobody has, so that it is refused and not taken for none.
     """
     if authorization is not None:
-        scheme, _, key = authorization.strip().partition(" ")
-        return key.strip() if scheme.lower() == "bearer" and key.strip() else authorization
+        scheme, *key = authorization.split(maxsplit=1) or [""]  # a tab may part them as well as a space
+        return key[0].strip() if scheme.lower() == "bearer" and key else authorization
     return api_key

@@ -117,7 +117,7 @@ class Relay:
                 if answer.status != 200:
                     return await _refused(answer)
                 _check_encoding(answer)
-                if answer.headers.get("Content-Type", "").partition(";")[0].strip() != "text/event-stream":
+                if answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/event-stream":
                     return await self._no_stream(answer)
                 await self._pump(answer, stream, limit)
                 if stream.failure is None:

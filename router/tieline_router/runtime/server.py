@@ -16,6 +16,7 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from tieline_router.errors import ERRORS, ErrorClass, PathTree, http_status
+from tieline_router.runtime.bodies import Bodies
 from tieline_router.runtime.call import Call, Refused
 from tieline_router.runtime.clock import Clock
 from tieline_router.runtime.exchange import Exchange
@@ -86,12 +87,14 @@ class ApiServer:
         self._keys = KeyCheck(
             clock, required=settings.auth == "Required", anonymous_namespace=settings.anonymous_namespace
         )
+        bodies = Bodies(settings)
         attempts = around(around_attempts, exchange.attempt)
 
         async def decide_and_attempt(call: Call) -> None:
-            call.chat = read_chat(await self._body(call.request), call.tree)
-            exchange.decide(call)
-            await attempts(call)
+            with bodies.room() as room:
+                call.chat = read_chat(await bodies.read(call.request, room), call.tree)
+                exchange.decide(call)
+                await attempts(call)
 
         self._chat = around((self._keys, *around_decision), decide_and_attempt)
         self.draining = False
@@ -169,27 +172,6 @@ class ApiServer:
             call.reply.whole(200, models_body(listings, call.tree))
         else:
             await self._chat(call)
-
-    async def _body(self, request: web.Request) -> bytes:
-        kind = request.content_type
-        if "Content-Type" in request.headers and kind != "application/json" and not kind.endswith("+json"):
-            remedy = ERRORS[ErrorClass.UNSUPPORTED_MEDIA_TYPE].remedy
-            raise BadRequest(ErrorClass.UNSUPPORTED_MEDIA_TYPE, f"{remedy} This one is {kind}.")
-        coding = request.headers.get("Content-Encoding", "identity").strip().lower()
-        if coding not in {"identity", ""}:
-            remedy = ERRORS[ErrorClass.UNSUPPORTED_MEDIA_TYPE].remedy
-            raise BadRequest(ErrorClass.UNSUPPORTED_MEDIA_TYPE, f"{remedy} This one is encoded as {coding[:64]}.")
-        try:
-            async with asyncio.timeout(self._settings.body_seconds):
-                return await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            limit = self._settings.max_body_bytes
-            message = f"the body is longer than {limit} bytes, which is this router's limit"
-            raise BadRequest(ErrorClass.BODY_TOO_LARGE, message) from None
-        except TimeoutError:
-            raise BadRequest(ErrorClass.BODY_TIMEOUT, ERRORS[ErrorClass.BODY_TIMEOUT].remedy) from None
-        except (web.HTTPException, web.RequestPayloadError, ValueError) as error:
-            raise BadRequest(ErrorClass.INVALID_JSON, f"the body cannot be read: {error}") from None
 
     async def _refuse(self, reply: Reply, problem: Problem, tree: PathTree, call: Call | None) -> None:
         if not reply.headers_sent:

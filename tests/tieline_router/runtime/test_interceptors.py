@@ -11,6 +11,8 @@ from tieline_router.runtime.interceptors import Interceptor, Step, around, prese
         (None, None, None),
         ("Bearer sk-1", None, "sk-1"),
         ("bearer   sk-1 ", None, "sk-1"),
+        ("Bearer\tsk-1", None, "sk-1"),
+        (" \t", None, " \t"),
         (None, "sk-1", "sk-1"),
         ("Bearer sk-1", "sk-2", "sk-1"),
         ("Bearer", None, "Bearer"),
