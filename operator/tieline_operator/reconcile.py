@@ -93,7 +93,6 @@ class Snapshots:
         changed = set(self._changed)
         self._changed.clear()
         try:
-            await self._look_for_unlabelled()
             world, fleets = self._gatherer.world(), self._gatherer.fleets()
             targets = self._targets(fleets)
             evaluation, compiled = await self._run(_judge, world, self.evaluation, targets)
@@ -111,6 +110,8 @@ class Snapshots:
             touched |= self._publish(target, content)
         self._hub.retain(targets)
         self._touched(touched)
+        if await self._look_for_unlabelled(world):  # after publishing, which must not wait for it
+            return self._clock()
         ends = [until for item in self._hub.publications.values() if (until := item.lingers_until()) is not None]
         return min(ends, default=None)
 
@@ -156,27 +157,32 @@ class Snapshots:
         self._counter += 1
         return Revision(term.installation, term.epoch, self._counter)
 
-    async def _look_for_unlabelled(self) -> None:
-        """Learns which Secrets exist without the label (metadata alone), so that conditions name the remedy."""
-        referred = secret_references(self._gatherer.world())
+    async def _look_for_unlabelled(self, world: World) -> bool:
+        """Learns which Secrets exist without the label (metadata alone), so that conditions name the remedy. True when
+        something was learnt, so that all is judged once more. What cannot be read is left until `look_again`."""
+        referred = secret_references(world)
         known = self._store.bodies(SECRETS.kind).keys()
-        for key in self._gatherer.unlabelled.keys() - (referred - known):
+        before = set(self._gatherer.unlabelled)
+        for key in before - (referred - known):
             del self._gatherer.unlabelled[key]
         self._looked &= referred
         wanted = sorted(referred - known - self._looked)[:MAX_LOOKS]
-        if not wanted:
-            return
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 for key in wanted:
+                    self._looked.add(key)
                     await self._look(key)
-        except (TimeoutError, Unavailable, ApiError) as error:
+        except (TimeoutError, Unavailable) as error:
             logger.debug("Secrets without label not looked up: %s", error)
+        return bool(set(self._gatherer.unlabelled) - before) or len(wanted) == MAX_LOOKS
 
     async def _look(self, key: Key) -> None:
         namespace, _, name = key.partition("/")
-        body = await self._cluster.get_metadata(SECRETS, namespace, name)
-        self._looked.add(key)
+        try:
+            body = await self._cluster.get_metadata(SECRETS, namespace, name)
+        except ApiError as error:
+            logger.debug("Secret %s without label not looked up: %s", key, error)
+            body = None
         if body is None:
             self._gatherer.unlabelled.pop(key, None)
         else:

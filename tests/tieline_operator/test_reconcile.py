@@ -10,6 +10,7 @@ from tieline_operator.delivery.publications import LINGER_SECONDS, Target
 from tieline_operator.errors import Unavailable
 from tieline_operator.resources import SECRETS
 
+from tests.support.api_objects import refused
 from tests.support.virtual_time import virtual
 from tests.tieline_operator.manifests import external, ref, route, secret, service
 from tests.tieline_operator.rig import GATEWAY, Rig
@@ -258,3 +259,22 @@ async def test_a_router_that_waits_gets_its_frames_with_the_first_publication() 
     rig.causes.dirty()
     await rig.settle()
     assert rig.answer(session) == ["secrets", "endpoints", "config", "overlay"]
+
+
+@virtual
+async def test_refused_looks_at_secrets_come_after_publishing_and_are_not_repeated() -> None:
+    rig = Rig()
+    published: list[int] = []
+
+    def refuse(verb: str, plural: str) -> None:
+        if (verb, plural) == ("get", "secrets"):
+            published.append(len(rig.published))
+            raise refused(403)
+
+    rig.cluster.before = refuse
+    rig.put(external(**KEYED), route(refs=[ref()]))
+    await rig.start()
+    for _ in range(5):
+        rig.causes.dirty()
+        await rig.settle()
+    assert published == [1]
