@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 FLOORS := $(RUN) -m scripts.test_floors
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-cluster test check unit integration cluster charts docs crds docs-pages lock control-plane bench clean
+.PHONY: help env demo demo-servers demo-cluster test check unit integration cluster charts docs crds docs-pages lock control-plane bench clean
 MAKEFLAGS += --no-print-directory
 
 help: ## list the recipes
@@ -20,6 +20,9 @@ env: .venv/stamp ## make .venv with everything pinned (the other recipes do it b
 
 demo: env ## two real model servers, one paid API and a failover, without a cluster
 	@$(RUN) -m scripts.demo $(ARGS)
+
+demo-servers: env ## the servers that examples/quickstart points at, until Ctrl-C
+	@$(RUN) -m scripts.demo_servers
 
 demo-cluster: env ## the same through a real Kubernetes API server, with operator and two routers
 	@$(RUN) -m scripts.demo_cluster $(ARGS)

@@ -118,7 +118,7 @@ def play() -> int:
         second.kill()
         bought = asyncio.run(ask(console, server.api, "What is the largest ocean on Earth?"))
 
-        step("Why? The router's own account: GET /admin/explain?model=small")
+        step("How would the next request be decided? The router's own account: GET /admin/explain?model=small")
         print_decision(console, server.explain("small"))
         step("What it cost")
         console.print(cost_table(server.admin))
@@ -137,7 +137,7 @@ def verdict(tally: Tally, accident: Accident, answered: bool, bought: bool) -> i
         console.print("\n[bold red]FAILED[/]: no stream began on llama-a, so it was never killed.")
         return 1
     console.print(f"\n[bold green]OK[/]: {tally.answered} answered, none lost{cut_streams(tally.stream_cut)}.")
-    console.print("Next: [bold]make demo-cluster[/] for the same through Kubernetes, or, with servers of your own:")
+    console.print("Next: [bold]make demo-cluster[/] for the same through Kubernetes, or make demo-servers and:")
     console.print("[bold].venv/bin/tieline dev examples/quickstart --env-file examples/quickstart/quickstart.env[/]")
     return 0
 

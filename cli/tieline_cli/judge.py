@@ -7,7 +7,7 @@ module only brings them together and finds the line of each problem. Called by l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from tieline_api.names import CONSUMER, MODEL_ROUTE, PLURALS, PROVIDER_POOL, Key
@@ -103,15 +103,9 @@ def _verdict_problems(evaluation: Evaluation, folder: Folder) -> Iterator[Proble
     for key, endpoints in evaluation.endpoints.items():
         if endpoints.problem is not None:
             identity = by_key[PROVIDER_POOL, key]
-            source = folder.sources[identity]
-            field = "spec.selfHosted.serviceRef"
-            line = source.manifest.line_of(path_of(field))
-            # Only a warning: in a cluster the Service may come from elsewhere.
-            message, remedy = (
-                endpoints.problem.message,
-                "put the Service and its EndpointSlice beside it, or use addresses",
-            )
-            yield Problem(source.file, line, str(identity), field, "warning", message, remedy)
+            # Only warnings: in a cluster the Service may come from elsewhere.
+            for problem in _finding_problems(identity, folder.sources[identity], endpoints.problem):
+                yield replace(problem, severity="warning")
     for kind, key, verdict in verdicts:
         identity = by_key[kind, key]
         source = folder.sources[identity]

@@ -7,6 +7,7 @@ namespace to a URL of his own; the annotation `tieline.dev/hosts` binds its valu
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ from tieline_operator.objects import SecretObject
 from tieline_operator.verdicts import Finding, Problem
 
 _LABEL = f"{LABEL_USE}={USE_CREDENTIALS}"
+_UNFILLED = re.compile(r"\$\{\w+\}")
+"""A variable of a manifest for `tieline dev` that reached a cluster: all the world knows such a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ def resolve(
     if not lines and not value.isprintable():
         message = f"key {item} of Secret {namespace}/{name} holds control characters"
         return Finding.of(Reason.SECRET_KEY_NOT_FOUND, Problem(path, message, "write one line of text"))
+    if _UNFILLED.fullmatch(value):
+        message = f"key {item} of Secret {namespace}/{name} is {value} to the letter: only tieline dev fills it in"
+        return Finding.of(Reason.SECRET_KEY_NOT_FOUND, Problem(path, message, f"write its value: {write}"))
     reference = SecretRef(id=f"{namespace}/{name}/{item}", version=secret.version)
     return Resolved(reference, SecretValue(version=secret.version, value=value), hosts_of(secret))
 

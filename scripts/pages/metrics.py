@@ -24,6 +24,7 @@ SUFFIXES = {"counter": "_total", "info": "_info"}
 def registries() -> dict[str, CollectorRegistry]:
     """Process → its registry, with one sample of what is read when Prometheus asks."""
     router = Metrics(lambda: StateSample(endpoints=(EndpointSample("pool", "endpoint", 0, ejected=False),)))
+    router.take_sample()
     return {"Router": router.registry, "Operator": OperatorMetrics().registry}
 
 

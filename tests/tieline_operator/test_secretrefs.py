@@ -55,6 +55,12 @@ def test_a_label_with_another_value_is_no_label() -> None:
     assert problem(raw).reason == Reason.SECRET_NOT_LABELLED
 
 
+def test_a_variable_that_nobody_filled_in_is_no_key() -> None:
+    finding = problem(manifests.secret("provider", {"apiKey": "${API_KEY}"}))
+    assert finding.reason == Reason.SECRET_KEY_NOT_FOUND
+    assert "${API_KEY} to the letter" in finding.message
+
+
 @pytest.mark.parametrize("value", ["", "   ", "\n"])
 def test_an_empty_value_is_none(value: str) -> None:
     assert problem(manifests.secret("provider", {"apiKey": value})).reason == Reason.SECRET_KEY_NOT_FOUND
