@@ -96,6 +96,7 @@ def rotate(installation: Installation) -> None:
     leaf = unpack(plane.admin.get(SECRET)["data"]).leaf
     assert leaf is not None
     assert leaf.certificate.issuer == stored.next.certificate.subject
+    assert all(router.is_ready() for router in installation.routers)
 
 
 def key_of(name: str) -> Object:
@@ -123,12 +124,14 @@ def exercise(tenant: Tenant) -> None:
 
 
 def test_every_right_is_needed_and_none_is_missing(installation: Installation, tenant: Tenant, since: int) -> None:
-    exercise(tenant)
-    rules = granted()
-
     def records() -> list[AuditRecord]:
         return [record for record in installation.plane.audit(since) if record.user == OPERATOR]
 
+    rules = granted()
+    try:
+        exercise(tenant)
+    except TimeoutError as error:
+        raise AssertionError(f"something did not happen; RBAC refused {without_right(records())}") from error
     # The bootstrap copy and Events are written in their own time.
     with contextlib.suppress(TimeoutError):
         wait_until(lambda: not unused(rules, records(), NAMESPACE), "every right to be used", 30)
