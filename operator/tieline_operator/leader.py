@@ -172,21 +172,22 @@ class Leader:
         Raises:
             LeaseLost: another operator has the Lease, or it was deleted.
         """
-        said = ""
+        heard = said = ""
         while True:
             await asyncio.sleep(self._rhythm.retry)
             started = self._clock()
             try:
                 async with asyncio.timeout(self._rhythm.renew_deadline):
                     self._hold(await self._cluster.replace(LEASES, renewed(self._lease, self._now())), started)
-                said = ""
+                heard = said = ""
             except Conflict:
                 await self._compare()
             except (ApiError, Unserved) as error:
                 if error.status == 404:
                     raise LeaseLost(_DELETED.format(self._namespace, LEASE)) from None
                 lasting = not self.leading and not self._cluster.outage.active
-                if str(error) != said and (lasting or not isinstance(error, Unserved)):
+                again, heard = heard == str(error), str(error)  # a server that starts refuses what it will permit
+                if again and str(error) != said and (lasting or not isinstance(error, Unserved)):
                     said = str(error)
                     logger.error("cannot renew the Lease %s/%s: %s", self._namespace, LEASE, error)
             except (Unavailable, TimeoutError):

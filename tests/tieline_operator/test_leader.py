@@ -12,7 +12,7 @@ from tieline_operator.leader import Leader, Rhythm, Term, Watchman, epoch_of, ta
 from tieline_operator.resources import LEASES
 
 from tests.support import virtual_time
-from tests.support.api_objects import ApiObjects, FakeCluster
+from tests.support.api_objects import ApiObjects, FakeCluster, refused
 
 START = datetime(2026, 3, 1, tzinfo=UTC)
 NAMESPACE = "tieline-system"
@@ -138,6 +138,27 @@ def test_an_outage_ends_leading_before_the_lease_runs_out_and_the_same_term_goes
         assert leading[-1]
         assert tested.term == term
         keeping.cancel()
+
+    in_virtual_time(main())
+
+
+def test_a_refusal_that_stays_is_said_once_and_that_of_a_starting_server_never(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        cluster = FakeCluster(ApiObjects())
+        tested = leader(cluster)
+        await tested.acquire()
+        keeping = asyncio.create_task(tested.keep())
+        cluster.failure = refused(403, "roles are not loaded yet")
+        await asyncio.sleep(3)
+        cluster.failure = None
+        await asyncio.sleep(10)
+        assert caplog.messages == []
+        cluster.failure = refused(403, "the Role was deleted")
+        await asyncio.sleep(30)
+        keeping.cancel()
+        assert [message.partition(": ")[2] for message in caplog.messages] == ["the Role was deleted"]
 
     in_virtual_time(main())
 
