@@ -11,6 +11,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,13 @@ class Tenant:
         self.namespace = namespace
         self.key = f"sk-{namespace}"
         self._folder = folder
-        self._servers: list[PodSet] = []
+        self._servers: dict[str, PodSet] = {}
         self._stand_ins: list[ChildProcess] = []
 
     def close(self) -> None:
         for server in self._stand_ins:
             server.stop()
-        for servers in self._servers:
+        for servers in self._servers.values():
             servers.stop()
 
     # -- what users do -------------------------------------------------------------------------------------------------
@@ -131,14 +132,17 @@ class Tenant:
         self.kubectl.apply(*objects)
 
     def apply_consumer(self) -> None:
-        """A Consumer and the Secret with this namespace's key."""
+        """A Consumer and the Secret with this namespace's key; every router knows it then."""
         self.apply(secret("team-keys", main=self.key), consumer())
+        wanted = f"{self.namespace}/team"
+        for router in self.installation.routers:
+            wait_until(partial(_knows_consumer, router, wanted), f"{router.name} to know consumer {wanted}", PATIENCE)
 
     def serve(self, name: str = "own", *options: str, replicas: int = 1) -> PodSet:
         """Scripted model servers behind a Service of that name; each answers with the name of its pod."""
         self.apply(*model_servers.deployment(name, [*model_servers.UPSTREAM, *options], replicas=replicas))
         servers = model_servers.pod_set(self.installation.plane, self.namespace, name, self._folder)
-        self._servers.append(servers)
+        self._servers[name] = servers
         return self.follow(servers, replicas)
 
     def follow(self, servers: PodSet, replicas: int) -> PodSet:
@@ -193,9 +197,35 @@ class Tenant:
             raise TimeoutError(f"{error}; it was {seen[0]}") from None
 
     def wait_ready(self, *names: str) -> None:
-        """Wait until routes are Ready: every router has their newest generation in force."""
+        """Wait until routes are Ready, which means that every router has their newest generation in force, and until
+        every router knows where the servers are, which no condition tells."""
         for name in names or (NAME,):
             self.wait_condition(MODEL_ROUTE, name, "Ready")
+        self.wait_addresses()
+
+    def wait_addresses(self) -> None:
+        """Wait until every router that runs asks this namespace's servers where they are, by confirmed addresses."""
+        wanted = self._addresses()
+        for router in self.installation.routers:
+            if router.running:
+                what = f"{router.name} to know the servers {sorted(wanted)}"
+                wait_until(partial(_knows_addresses, router, wanted), what, PATIENCE)
+
+    def _addresses(self) -> set[tuple[str, str]]:
+        servers = {
+            name: {f"{process.address}:{model_servers.PORT}" for process in found.processes}
+            for name, found in self._servers.items()
+        }
+        pools = self.kubectl.json("get", PROVIDER_POOL)["items"]
+        services = {
+            pool["metadata"]["name"]: pool["spec"].get("selfHosted", {}).get("serviceRef", {}).get("name")
+            for pool in pools
+        }
+        return {
+            (f"{self.namespace}/{pool}", address)
+            for pool, service in services.items()
+            for address in servers.get(service, ())
+        }
 
     # -- what applications do ------------------------------------------------------------------------------------------
 
@@ -226,3 +256,16 @@ def admin_get(router: PodProcess, path: str) -> Any:
     """A JSON answer of a router's admin port."""
     answer = _http.request("GET", router.url("admin") + path)
     return json.loads(answer.data)
+
+
+def _knows_addresses(router: PodProcess, wanted: set[tuple[str, str]]) -> bool:
+    """Whether a router would ask pools (`namespace/name`) at these addresses now, as far as its routes use them."""
+    used = {pool["key"] for pool in admin_get(router, "/admin/snapshot")["config"].get("pools", ())}
+    found = admin_get(router, "/admin/endpoints")["endpoints"]
+    ready = {(endpoint["pool"], endpoint["address"]) for endpoint in found if endpoint["ready"]}
+    return {(pool, address) for pool, address in wanted if pool in used} <= ready
+
+
+def _knows_consumer(router: PodProcess, key: str) -> bool:
+    config = admin_get(router, "/admin/snapshot").get("config", {})
+    return any(found["key"] == key and found.get("keys") for found in config.get("consumers", ()))

@@ -130,8 +130,13 @@ class ControlPlane:
     def restart_clients(self) -> None:
         """Start the API server's other clients anew, for the end of a long outage: what they pause between two tries
         has grown to half a minute by then, and whatever depends on them would wait for so long."""
-        for name in [name for name in self._processes if name not in {"etcd", "kube-apiserver"}]:
+        clients = [name for name in self._processes if name not in {"etcd", "kube-apiserver"}]
+        for name in clients:
             self.kill(name)
+        leases = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
+        for lease in self.admin.items(leases):  # a new kwok would wait until its forerunner's have run out
+            self.admin.delete(f"{leases}/{lease['metadata']['name']}")
+        for name in clients:
             self.spawn(name)
 
     def check(self) -> None:
