@@ -54,6 +54,8 @@ logger = logging.getLogger(__name__)
 
 RETRY_SECONDS: Final = 2.0
 PROBE_SPACING_SECONDS: Final = 1.0
+COMPLAINT_DELAY: Final = 4.0
+"""Seconds of back-off from which on a call's failure is told: two probes have decided by then about an outage."""
 RECOVERY_SECONDS: Final = 5.0
 """Least time between two looks at everything because the API server is back."""
 
@@ -273,7 +275,8 @@ class Operator:
             case ApiError() | Unserved():
                 result = "refused" if isinstance(error, ApiError) else "unavailable"
                 kind = key.kind if isinstance(key, ObjectId) else key
-                if not self.outage.active and self._complaints.due((kind, error.status), time.monotonic()):
+                told_apart = isinstance(error, ApiError) or (delay >= COMPLAINT_DELAY and not self.outage.active)
+                if told_apart and self._complaints.due((kind, error.status), time.monotonic()):
                     logger.error("%s: %s; trying again, with others of this kind that are refused too", key, error)
             case Unavailable():
                 result = "unavailable"

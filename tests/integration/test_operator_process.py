@@ -233,8 +233,10 @@ async def test_an_outage_is_two_lines_and_what_changed_meanwhile_arrives_at_once
         put(place.objects, route("newer", models=["newer"], refs=[ref()]))  # kopf's watches are back too
         assert len((await take(socket, ConfigFrame)).config.routes) == 2
     said = [line["message"] for line in place.lines()[begun:] if line["level"] != "info"]
-    if outage != "403":
+    if outage == "closed":
         assert len(said) == 1, said
+    if outage == "503":  # told once two probes have failed, which a short one may not live to see
+        assert len(said) <= 1, said
     assert len(said) == len(set(said)), said
     assert place.processes[0].returncode is None
 

@@ -92,6 +92,8 @@ class Bootstrap:
         self._waiting: dict[str, Publication] = {}
         self._written: dict[str, Copy] = {}
         self._too_large: set[str] = set()
+        self._failed: dict[str, str] = {}
+        """How the last try of each class failed."""
         self._said: dict[str, str] = {}
         self._wake = asyncio.Event()
 
@@ -126,7 +128,10 @@ class Bootstrap:
             line = f"{type(error).__name__}: {error}"
             served_others = isinstance(error, Unserved) and not self._cluster.outage.active
             away = isinstance(error, Unavailable) and not served_others  # said by `outage`
-            if not away and self._said.get(router_class) != line:
+            # Said from the second time on: the first may be the beginning of an outage, which has its own line.
+            again = isinstance(error, ApiError) or self._failed.get(router_class) == line
+            self._failed[router_class] = line
+            if again and not away and self._said.get(router_class) != line:
                 self._said[router_class] = line
                 own = None if isinstance(error, ApiError | Unserved) else error
                 logger.error(
@@ -134,6 +139,7 @@ class Bootstrap:
                 )
             return False
         self._said.pop(router_class, None)
+        self._failed.pop(router_class, None)
         return True
 
     async def _write(self, router_class: str, publication: Publication) -> None:
