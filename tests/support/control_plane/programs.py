@@ -102,6 +102,9 @@ def kube_controller_manager(layout: Layout) -> list[str]:
         "--root-ca-file=ca.crt",
         "--use-service-account-credentials",
         "--horizontal-pod-autoscaler-sync-period=1s",
+        # Outages of the API server keep kwok from renewing its nodes' leases. Their pods would be marked NotReady after
+        # 50 s of that, and for good: what a kubelet would mend, kwok does not.
+        "--node-monitor-grace-period=24h",
     ]
 
 
