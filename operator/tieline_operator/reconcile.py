@@ -109,9 +109,10 @@ class Snapshots:
         for target, content in compiled.items():
             touched |= self._publish(target, content)
         self._hub.retain(targets)
-        self._touched(touched)
         if await self._look_for_unlabelled(world):  # after publishing, which must not wait for it
+            self._changed |= touched  # judged once more before a status says what the look has corrected
             return self._clock()
+        self._touched(touched)
         ends = [until for item in self._hub.publications.values() if (until := item.lingers_until()) is not None]
         return min(ends, default=None)
 

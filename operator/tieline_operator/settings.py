@@ -50,7 +50,7 @@ def _class_counts(value: object) -> object:
 
 
 Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_comma_separated)]
-ClassCounts = Annotated[dict[str, int], NoDecode, BeforeValidator(_class_counts)]
+ClassCounts = Annotated[dict[str, Annotated[int, Field(ge=0)]], NoDecode, BeforeValidator(_class_counts)]
 
 
 class OperatorSettings(CommandLine):
