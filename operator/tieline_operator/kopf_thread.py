@@ -24,6 +24,10 @@ ANSWER_SECONDS: Final = 5.0
 """A loop that does not answer within this time counts as hung."""
 
 STOP_SECONDS: Final = 3.0
+END_SECONDS: Final = 8.0
+"""How long kopf may take to end after a part of it has failed. Some of its watchers may wait for credentials that
+nobody brings any more; then the thread counts as ended, which ends the process."""
+REACTOR: Final = "kopf._core.reactor"
 
 
 class KopfThread:
@@ -60,12 +64,20 @@ class KopfThread:
         def deliver(resource: Resource, change: str | None, body: Body) -> None:
             owner.call_soon_threadsafe(self._deliver, resource, change, body)
 
+        def failed(error: BaseException) -> None:
+            self._error = self._error or error
+            if not owner.is_closed():
+                owner.call_soon_threadsafe(owner.call_later, END_SECONDS, _settle, ended)
+
         def run() -> None:
+            notice = _FailureNotice(failed)
+            logging.getLogger(REACTOR).addHandler(notice)
             try:
                 asyncio.run(self._watch(deliver))
             except BaseException as error:  # noqa: BLE001 - the owner decides what it means; nobody else would see it
                 self._error = error
             finally:
+                logging.getLogger(REACTOR).removeHandler(notice)
                 self._loop = None
                 if not owner.is_closed():
                     owner.call_soon_threadsafe(_settle, ended)
@@ -115,6 +127,19 @@ class KopfThread:
             )
         finally:
             self._stop.set()  # a thread of kopf's loop waits for it, and the loop's end waits for that thread
+
+
+class _FailureNotice(logging.Handler):
+    """Hears of a failed part of kopf, which kopf only logs while it ends."""
+
+    def __init__(self, failed: Callable[[BaseException], None]) -> None:
+        super().__init__(logging.ERROR)
+        self._failed = failed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None and record.getMessage().partition(":")[0].endswith("has failed"):
+            self._failed(error)
 
 
 def _unretrieved(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
