@@ -21,7 +21,9 @@ def facts() -> dict[str, Any]:
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": _git("rev-parse", "--short=12", "HEAD"),
-        "changedFiles": len(_git("status", "--porcelain", "--untracked-files=no").splitlines()),
+        "changedFiles": len(
+            _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":!bench/results").splitlines()
+        ),
         "cores": len(os.sched_getaffinity(0)),
         "processor": _processor(),
         "memoryGiB": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
