@@ -90,9 +90,8 @@ def apply(stage: Stage, terminal: Terminal) -> None:
         stage.follow_models(2)
     terminal.run("kubectl wait modelroute/small --for=condition=Ready --timeout=30s")
     shown = terminal.run("kubectl get tieline -o wide")
-    note(
-        "PROGRAMMED 2/2: both routers have acknowledged the route. HEALTHY Unknown: nobody has called the paid API yet."
-    )
+    note("PROGRAMMED 2/2: both routers have acknowledged the route.")
+    note("HEALTHY Unknown: a bought API has no pods to watch; routers judge it by their own requests.")
     row = next((line.split() for line in shown.splitlines() if line.startswith("modelroute")), [])
     promise("2/2" in row, "kubectl get tieline shows the route as programmed on 2/2 routers")
 
@@ -145,7 +144,7 @@ def kill_model_server(stage: Stage, terminal: Terminal) -> Tally:
         terminal.run(f"kubectl delete pod {victim.name}")
         with terminal.busy("the Deployment makes another pod, a llama.cpp server starts at its address"):
             stage.follow_models(2)
-        console.print(f"both routers use it: {', '.join(sorted(p.address for p in stage.models.processes))}")
+        console.print(f"both routers now use {' and '.join(sorted(p.address for p in stage.models.processes))}")
         more(terminal, background, "requests go on")
     failed = stage.failed_attempts() - failed
     console.print(f"{failed} attempts at the killed server failed; what had not begun was tried elsewhere")
@@ -267,7 +266,7 @@ def perform(stage: Stage, terminal: Terminal) -> None:
     delete(stage, terminal)
     answered, cut = sum(tally.answered for tally in tallies), sum(tally.stream_cut for tally in tallies)
     console.print(f"\n[bold green]OK[/]: {answered} requests in traffic answered, none lost{cut_streams(cut)}.")
-    note(f"{time.monotonic() - started:.0f} s. Everything that was started ends now; no file is left behind.")
+    note(f"{time.monotonic() - started:.0f} s. Everything that was started ends now; only the built control plane stays, in its cache.")
 
 
 def main() -> int:
