@@ -266,7 +266,8 @@ def perform(stage: Stage, terminal: Terminal) -> None:
     delete(stage, terminal)
     answered, cut = sum(tally.answered for tally in tallies), sum(tally.stream_cut for tally in tallies)
     console.print(f"\n[bold green]OK[/]: {answered} requests in traffic answered, none lost{cut_streams(cut)}.")
-    note(f"{time.monotonic() - started:.0f} s. Everything that was started ends now; only the built control plane stays, in its cache.")
+    seconds = time.monotonic() - started
+    note(f"{seconds:.0f} s. All that was started ends now; only the built control plane stays, in its cache.")
 
 
 def main() -> int:
