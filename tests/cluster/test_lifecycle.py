@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator
 
 import pytest
-from tieline_api.names import API_VERSION, CONSUMER, MODEL_ROUTE, PROVIDER_POOL, TOKEN_AUDIENCE
+from tieline_api.names import API_VERSION, CONSUMER, MODEL_ROUTE, PROVIDER_POOL
 
 from tests.support.api_client import Object
 from tests.support.cluster_traffic import Traffic
@@ -25,12 +25,10 @@ from tests.support.cluster_world import (
     secret,
 )
 from tests.support.control_plane import ControlPlane
-from tests.support.installation import NAMESPACE, Installation
-from tests.support.pods import PodProcess, keys_of
-from tests.support.scripted_router import ScriptedRouter
+from tests.support.installation import Installation
+from tests.support.pods import PodProcess
+from tests.support.scripted_router import ScriptedRouter, third_of_fleet
 from tests.support.waiting import wait_until
-
-FLEET = "/apis/apps/v1/namespaces/tieline-system/deployments/tieline-router-default/scale"
 
 
 @pytest.fixture(scope="module")
@@ -155,24 +153,8 @@ def test_scaled_deployment_changes_the_endpoints(tenant: Tenant) -> None:
 
 @pytest.fixture
 def third_router(installation: Installation) -> Iterator[ScriptedRouter]:
-    """A third pod of the fleet, with its own token, at which no router runs but what the test scripts."""
-    plane, known = installation.plane, {router.name for router in installation.routers}
-    plane.admin.merge(FLEET, {"spec": {"replicas": 3}})
-    [name] = wait_until(
-        lambda: {pod["metadata"]["name"] for pod in installation.fleet.pods()} - known, "a third router pod", PATIENCE
-    )
-    cheap = {"controller.kubernetes.io/pod-deletion-cost": "-1"}  # of three, this one goes
-    plane.admin.merge(f"/api/v1/namespaces/{NAMESPACE}/pods/{name}", {"metadata": {"annotations": cheap}})
-    bundle = plane.admin.get(f"/api/v1/namespaces/{NAMESPACE}/configmaps/tieline-operator-ca")
-    yield ScriptedRouter(
-        f"https://{installation.operator.address}:9443",
-        keys_of(bundle)["ca.crt"],
-        f"tieline-operator.{NAMESPACE}.svc",
-        plane.token(NAMESPACE, "tieline-router", audiences=[TOKEN_AUDIENCE], pod=name),
-        name,
-    )
-    plane.admin.merge(FLEET, {"spec": {"replicas": 2}})
-    wait_until(lambda: {pod["metadata"]["name"] for pod in installation.fleet.pods()} == known, "the two", PATIENCE)
+    with third_of_fleet(installation) as scripted:
+        yield scripted
 
 
 def test_refused_frame_names_router_and_reason_and_others_apply(tenant: Tenant, third_router: ScriptedRouter) -> None:
@@ -203,6 +185,22 @@ def test_refused_frame_names_router_and_reason_and_others_apply(tenant: Tenant, 
         del scripted.refuses["config"]
         tenant.apply(route("a"))
         tenant.wait_ready()
+
+
+def test_router_that_reads_another_schema_is_told_and_the_others_serve(
+    tenant: Tenant, third_router: ScriptedRouter
+) -> None:
+    third_router.schemas = (0,)
+    tenant.serve()
+    tenant.apply(own_pool(), route("own"))
+    tenant.wait_condition(MODEL_ROUTE, NAME, "Programmed", "False", "WaitingForRouters")
+    with third_router as old:
+        told = tenant.wait_condition(MODEL_ROUTE, NAME, "Programmed", "False", "RejectedByRouter")["message"]
+    assert "the router reads schema 0, this operator writes 1" in (old.closed or "")
+    assert f"router {old.name} refused the configuration" in told
+    assert "the router reads schema 0, this operator writes 1" in told
+    tenant.wait_addresses()
+    assert [tenant.ask(router).status for router in tenant.installation.routers] == [200, 200]
 
 
 # -- bad input -----------------------------------------------------------------------------------------------------

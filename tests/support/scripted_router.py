@@ -6,15 +6,19 @@ It runs in a thread of its own, so that the test's main thread may wait for what
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
 import aiohttp
-from tieline_api.names import SNAPSHOT_PATH
-from tieline_api.snapshot import Ack, Heartbeat, Hello, decode_frame, encode
+from tieline_api.names import CA_CONFIG_MAP, CA_KEY, SNAPSHOT_PATH, TOKEN_AUDIENCE
+from tieline_api.snapshot import READABLE_SCHEMAS, Ack, Heartbeat, Hello, decode_frame, encode
 
+from tests.support.installation import Installation
+from tests.support.pods import keys_of
 from tests.support.waiting import eventually, wait_until
 
 
@@ -33,8 +37,12 @@ class ScriptedRouter:
         self.name = name
         self.refuses: dict[str, str] = {}
         """Kind of frame → the reason to give; other kinds are accepted."""
+        self.schemas: tuple[int, ...] = READABLE_SCHEMAS
+        """What it says it reads; set it before the block."""
         self.taken: list[str] = []
         """Kinds of frames that were accepted, in order."""
+        self.closed: str | None = None
+        """The reason that the operator gave when it ended the stream."""
         self._url = url + SNAPSHOT_PATH
         self._context = ssl.create_default_context(cadata=ca.decode())
         self._server_name = server_name
@@ -79,18 +87,46 @@ class ScriptedRouter:
             ) as socket,
         ):
             connection = socket.get_extra_info("socket")
-            await socket.send_bytes(encode(Hello(version="scripted")))
-            while not self._ending.is_set():
-                try:
-                    data = await socket.receive_bytes(timeout=0.1)
-                except TimeoutError:
-                    continue
-                frame = decode_frame(data)
-                if isinstance(frame, Heartbeat):
-                    continue
-                kind = str(frame.__struct_config__.tag)
-                problem = self.refuses.get(kind, "")
-                await socket.send_bytes(encode(Ack(kind=kind, revision=frame.revision, error=problem)))
-                if not problem:
-                    self.taken.append(kind)
+            await socket.send_bytes(encode(Hello(version="scripted", schemas=self.schemas)))
+            while not self._ending.is_set() and self.closed is None:
+                with contextlib.suppress(TimeoutError):
+                    await self._take(socket, await socket.receive(timeout=0.1))
         await eventually(lambda: connection.fileno() < 0, "the end of the connection, which TLS says goodbye on")
+
+    async def _take(self, socket: aiohttp.ClientWebSocketResponse, message: aiohttp.WSMessage) -> None:
+        if message.type is not aiohttp.WSMsgType.BINARY:
+            self.closed = str(message.extra)
+            return
+        frame = decode_frame(message.data)
+        if isinstance(frame, Heartbeat):
+            return
+        kind = str(frame.__struct_config__.tag)
+        problem = self.refuses.get(kind, "")
+        await socket.send_bytes(encode(Ack(kind=kind, revision=frame.revision, error=problem)))
+        if not problem:
+            self.taken.append(kind)
+
+
+@contextlib.contextmanager
+def third_of_fleet(installation: Installation) -> Iterator[ScriptedRouter]:
+    """A third pod of the default fleet, with its own token, at which no router runs but the scripted one; not begun."""
+    plane, namespace, known = installation.plane, installation.namespace, _names(installation)
+    scale = f"/apis/apps/v1/namespaces/{namespace}/deployments/tieline-router-default/scale"
+    plane.admin.merge(scale, {"spec": {"replicas": len(known) + 1}})
+    [name] = wait_until(lambda: _names(installation) - known, "one more router pod", 60)
+    cheap = {"controller.kubernetes.io/pod-deletion-cost": "-1"}  # when one has to go, it is this
+    plane.admin.merge(f"/api/v1/namespaces/{namespace}/pods/{name}", {"metadata": {"annotations": cheap}})
+    bundle = plane.admin.get(f"/api/v1/namespaces/{namespace}/configmaps/{CA_CONFIG_MAP}")
+    yield ScriptedRouter(
+        f"https://{installation.operator.address}:9443",
+        keys_of(bundle)[CA_KEY],
+        f"tieline-operator.{namespace}.svc",
+        plane.token(namespace, "tieline-router", audiences=[TOKEN_AUDIENCE], pod=name),
+        name,
+    )
+    plane.admin.merge(scale, {"spec": {"replicas": len(known)}})
+    wait_until(lambda: _names(installation) == known, "the pod to be gone", 60)
+
+
+def _names(installation: Installation) -> set[str]:
+    return {str(pod["metadata"]["name"]) for pod in installation.fleet.pods()}

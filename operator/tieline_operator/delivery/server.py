@@ -162,10 +162,16 @@ class SnapshotServer:
         why = self._hub.crowded(router.scope, router.pod, self._max_routers)
         if why is not None:
             raise Closed(WSCloseCode.TRY_AGAIN_LATER, why)
+        target = Target(router.scope, hello.router_class)
+        if SCHEMA not in hello.schemas:
+            reads = ", ".join(map(str, hello.schemas))
+            why = f"the router reads schema {reads}, this operator writes {SCHEMA}: bring both to one version"
+            self._hub.refuse(target, router.pod, "config", why)
+            raise Closed(WSCloseCode.POLICY_VIOLATION, why)
         newer = rewound(hello, self._hub.term)
         if newer is not None and router.scope == GATEWAY_SCOPE:  # never on the word of a namespace's router
             self._overtaken(router.pod, newer)
-        session = self._hub.join(Target(router.scope, hello.router_class), router.pod, hello)
+        session = self._hub.join(target, router.pod, hello)
         logger.info("router %s connected (%s, class %s)", router.pod, router.scope, hello.router_class)
         try:
             await self._converse(socket, session, authorization)
@@ -196,11 +202,6 @@ class SnapshotServer:
         hello = _decoded(message)
         if not isinstance(hello, Hello):
             raise Closed(WSCloseCode.POLICY_VIOLATION, "the first message must be Hello")
-        if SCHEMA not in hello.schemas:
-            reads = ", ".join(map(str, hello.schemas))
-            raise Closed(
-                WSCloseCode.POLICY_VIOLATION, f"the router reads schema {reads}, this operator writes {SCHEMA}"
-            )
         if not _CLASS.fullmatch(hello.router_class):
             raise Closed(WSCloseCode.POLICY_VIOLATION, "the router class is not a DNS label")
         return hello

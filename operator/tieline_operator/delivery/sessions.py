@@ -171,21 +171,25 @@ class Hub:
         if (ack.revision.installation, ack.revision.epoch) != self.term:
             return
         kind = _kind(ack.kind)
-        state = self._state(session.target, session.pod)
         if kind is None:
             return
         if ack.error:
-            # Without the revision, which the log has: a status must not change with every frame that is refused alike.
-            reason = f"{kind}: {ack.error[:MAX_REASON]}"
-            changed = state.rejected.get(kind) != reason
-            state.rejected[kind] = reason
-            if changed:
-                self._acked(self._introduced(session.target, 0, None))
+            self.refuse(session.target, session.pod, kind, ack.error)
             return
-        if state.rejected.pop(kind, None) is not None:
-            self._acked(self._introduced(session.target, 0, None))
+        self._accepted(session.target, session.pod, kind)
         if kind == "config":
             self._advance(session.target, session.pod, ack.revision.counter)
+
+    def refuse(self, target: Target, pod: str, kind: FrameKind, why: str) -> None:
+        """A router does not take frames of this kind, or could not: its routes say so until it accepts one. Routers of
+        a target that nothing is published for have no routes that could tell."""
+        if target not in self.publications:
+            return
+        # Without the revision, which the log has: a status must not change with every frame that is refused alike.
+        state, reason = self._state(target, pod), f"{kind}: {why[:MAX_REASON]}"
+        if state.rejected.get(kind) != reason:
+            state.rejected[kind] = reason
+            self._acked(self._introduced(target, 0, None))
 
     def pods(self, target: Target) -> tuple[str, ...]:
         """Connected routers, by name."""
@@ -227,7 +231,12 @@ class Hub:
             session.offer(frame)
         config = publication.frames["config"]
         if config not in offers and config.revision is not None:
+            self._accepted(session.target, session.pod, "config")
             self._advance(session.target, session.pod, config.revision.counter)
+
+    def _accepted(self, target: Target, pod: str, kind: FrameKind) -> None:
+        if self._state(target, pod).rejected.pop(kind, None) is not None:
+            self._acked(self._introduced(target, 0, None))
 
     def _advance(self, target: Target, pod: str, counter: int) -> None:
         state = self._state(target, pod)

@@ -135,6 +135,20 @@ def test_a_refused_config_keeps_the_one_before_in_force() -> None:
     assert len(place.hub.rejected(TARGET)["r-0"]) < MAX_REASON + 50
 
 
+def test_a_router_that_cannot_read_what_is_published_is_told_until_it_comes_with_it() -> None:
+    place = Place()
+    place.hub.refuse(TARGET, "r-0", "config", "nothing is published for it yet")
+    assert place.hub.rejected(TARGET) == {}
+    [config] = [frame for frame in place.publish() if frame.kind == "config"]
+    place.hub.refuse(TARGET, "r-0", "config", "it reads schema 99")
+    place.hub.refuse(TARGET, "r-0", "config", "it reads schema 99")
+    assert place.hub.rejected(TARGET) == {"r-0": "config: it reads schema 99"}
+    assert place.acked == [[CODER]]
+    place.hub.join(TARGET, "r-0", Hello(config_hash=config.content_hash))
+    assert place.hub.rejected(TARGET) == {}
+    assert place.hub.acked(TARGET, place.introduced()) == {"r-0"}
+
+
 def test_acknowledgements_of_other_terms_and_unknown_kinds_do_not_count() -> None:
     place = Place()
     place.publish()
