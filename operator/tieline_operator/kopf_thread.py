@@ -66,6 +66,7 @@ class KopfThread:
 
         def failed(error: BaseException) -> None:
             self._error = self._error or error
+            self._stop.set()  # a thread of kopf's loop waits for it, which the interpreter would wait for at its end
             if not owner.is_closed():
                 owner.call_soon_threadsafe(owner.call_later, END_SECONDS, _settle, ended)
 
