@@ -104,6 +104,7 @@ def test_missing_pool_is_told_and_heals_when_it_appears(tenant: Tenant) -> None:
     assert "spec.backendRefs[0]" in found["message"]
     tenant.wait_condition(MODEL_ROUTE, NAME, "Ready", "False")
     tenant.wait_condition(MODEL_ROUTE, NAME, "Programmed")
+    tenant.wait_addresses()
     assert ["from early-" in tenant.ask(router).text for router in tenant.installation.routers] == [True, True]
 
     tenant.apply(own_pool("late"))
@@ -171,7 +172,7 @@ def test_refused_frame_names_router_and_reason_and_others_apply(tenant: Tenant, 
         assert f"router {scripted.name} refused the configuration and keeps the one before" in refused["message"]
         assert "schema 99 is not one that this router reads" in refused["message"]
         wait_until(
-            lambda: all("from b-" in tenant.ask(router).text for router in tenant.installation.routers),
+            lambda: all(tenant.answered_by(router, "b-") for router in tenant.installation.routers),
             "the edit to be in force in the other routers",
             PATIENCE,
         )

@@ -238,6 +238,11 @@ class Tenant:
         )
         return Answer(answer.status, json.loads(answer.data))
 
+    def answered_by(self, router: PodProcess, server: str, model: str = NAME) -> bool:
+        """Whether a router answers, from a server whose name begins so."""
+        answer = self.ask(router, model)
+        return answer.status == 200 and f"from {server}" in answer.text
+
     def wait_answer(self, router: PodProcess, status: int, model: str = NAME) -> Answer:
         """The first answer of that status: for what follows a change that no status reports."""
         seen: list[Answer] = []
