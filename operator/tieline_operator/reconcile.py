@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
@@ -101,6 +102,7 @@ class Snapshots:
             self._changed.update(changed)
             raise
         before, self.evaluation, self.world = self.evaluation, evaluation, world
+        _tell_faults(before, evaluation)
         moved_fleets = {
             name for name in fleets.keys() | self.fleets.keys() if fleets.get(name) != self.fleets.get(name)
         }
@@ -195,6 +197,15 @@ def _judge(
 ) -> tuple[Evaluation, dict[Target, Compiled]]:
     evaluation = evaluate(world, previous)
     return evaluation, {item: compile_scope(evaluation, item.scope, item.router_class) for item in targets}
+
+
+def _tell_faults(before: Evaluation | None, after: Evaluation) -> None:
+    """One record for each new mistake of ours, with its stack and without its text, which may quote a secret."""
+    known = {(id_, type(error)) for id_, error in before.faults} if before is not None else set()
+    for id_, error in after.faults:
+        if (id_, type(error)) not in known:
+            stack = "".join(traceback.format_tb(error.__traceback__))
+            logger.error("%s cannot be judged: %s, an error of the operator\n%s", id_, type(error).__name__, stack)
 
 
 def _differing(before: Evaluation | None, after: Evaluation, fleets: set[str]) -> Iterable[ObjectId]:

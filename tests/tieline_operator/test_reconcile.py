@@ -5,14 +5,17 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
+import pytest
 from tieline_api.snapshot import ConfigFrame, Hello, SecretsFrame, decode_frame
+from tieline_operator import pools
 from tieline_operator.delivery.publications import LINGER_SECONDS, Target
 from tieline_operator.errors import Unavailable
+from tieline_operator.reconcile import _tell_faults
 from tieline_operator.resources import SECRETS
 
 from tests.support.api_objects import refused
 from tests.support.virtual_time import virtual
-from tests.tieline_operator.manifests import external, ref, route, secret, service
+from tests.tieline_operator.manifests import external, judged, ref, route, secret, service
 from tests.tieline_operator.rig import GATEWAY, Rig
 
 CREDENTIAL = {"name": "main", "type": "APIKey", "apiKey": {"secretRef": {"name": "s", "key": "k"}}}
@@ -278,3 +281,21 @@ async def test_refused_looks_at_secrets_come_after_publishing_and_are_not_repeat
         rig.causes.dirty()
         await rig.settle()
     assert published == [1]
+
+
+def test_a_mistake_of_ours_is_told_once_with_its_stack_and_without_its_text(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret_text = "sk-" + "1234"
+
+    def broken(*_: object) -> None:
+        raise LookupError(secret_text)
+
+    monkeypatch.setattr(pools, "evaluate_pool", broken)
+    first = judged(external())
+    _tell_faults(None, first)
+    _tell_faults(first, first)
+    [told] = [record.getMessage() for record in caplog.records]
+    assert told.startswith("ProviderPool ai/api cannot be judged: LookupError, an error of the operator")
+    assert "in broken" in told
+    assert secret_text not in told
