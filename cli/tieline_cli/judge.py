@@ -32,10 +32,6 @@ class Judgement:
     evaluation: Evaluation
     problems: tuple[Problem, ...]
 
-    @property
-    def is_wrong(self) -> bool:
-        return has_errors(self.problems)
-
 
 def judge(folder: Folder, version_key: bytes, previous: Evaluation | None = None) -> Judgement:
     """Checks every object, evaluates the good ones together.

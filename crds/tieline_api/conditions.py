@@ -85,7 +85,6 @@ class Reason(StrEnum):
     NO_READY_ENDPOINTS = "NoReadyEndpoints"
     NO_HEALTHY_BACKENDS = "NoHealthyBackends"
     NOT_OBSERVED = "NotObserved"
-    SCALED_TO_ZERO = "ScaledToZero"
     # BudgetAvailable
     NO_BUDGET = "NoBudget"
     # FieldsIgnored

@@ -18,7 +18,6 @@ PRICE_FLOOR: Final = Decimal("0.01")
 """USD per million tokens: the least price that a draw by 1/price² counts with, so that a free offer divides nothing."""
 DEFAULT_COMPLETION_TOKENS: Final = 256
 """Completion tokens that a request without `max_tokens` is priced at."""
-NO_PRICES: Final = Prices()
 
 
 @lru_cache(maxsize=256)

@@ -246,8 +246,7 @@ class Route(_Wire, frozen=True, kw_only=True):
     models: tuple[str, ...]
     """Plain names and globs (`deepseek/*`) that this route *won*; names lost to another route are left out."""
     backends: tuple[Backend, ...] = ()
-    """Resolved; when `any_pool` is set, every permitted pool of the namespace that serves the model, in key order."""
-    any_pool: bool = False
+    """Resolved; where the route names none, every permitted pool of the namespace that serves the model, by key."""
     strategy: Literal["Balanced", "Price", "Weighted", "Priority"] = "Balanced"
     fallbacks: tuple[Fallback, ...] = ()
     constraints: Constraints = Constraints()

@@ -290,7 +290,6 @@ def _wire(
             for backend in backends
             if backend.problem is None
         ),
-        any_pool=spec.backend_refs is None,
         strategy=_BUILT.get(spec.strategy.type, "Balanced"),
         fallbacks=fallbacks,
         constraints=wireforms.constraints(spec.constraints),

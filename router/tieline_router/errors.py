@@ -26,7 +26,6 @@ class ErrorClass(StrEnum):
     NAME_UNRESOLVED = "name_unresolved"
     ADDRESS_REFUSED = "address_refused"
     TLS = "tls"
-    STALE_CONNECTION = "stale_connection"
     RESET_BEFORE_HEADERS = "reset_before_headers"
     RESET_MID_STREAM = "reset_mid_stream"
     TIMEOUT_FIRST_TOKEN = "timeout_first_token"
@@ -147,8 +146,6 @@ _ROWS: Final[dict[ErrorClass, ErrorRow]] = {
         "A host resolves to where its pool may not reach: private (External; `connection.allowPrivate`), or loopback."),
     E.TLS: ErrorRow(F.OPERATOR, 502, R.ENDPOINT, N.CAPACITY, COUNTS,
         "The TLS handshake failed: check `connection.tls` (server name, CA) and the server's certificate."),
-    E.STALE_CONNECTION: ErrorRow(F.NETWORK, 502, R.ONCE, N.CAPACITY, NO,
-        "The server closed a kept-alive connection as we used it; tried once more."),
     E.RESET_BEFORE_HEADERS: ErrorRow(F.PROVIDER, 502, R.ENDPOINT, N.CAPACITY, COUNTS,
         "The server closed the connection before it answered: look for a crash in its log."),
     E.RESET_MID_STREAM: ErrorRow(F.PROVIDER, 502, R.ENDPOINT, N.CAPACITY, COUNTS,

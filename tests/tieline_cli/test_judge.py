@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from tieline_cli.folder import read_folder
 from tieline_cli.judge import Judgement, judge, path_of
+from tieline_cli.problems import has_errors
 
 VERSION_KEY = b"k" * 32
 POOL = """\
@@ -46,7 +47,7 @@ def test_a_rule_of_the_server_is_told_with_its_line_and_remedy(tmp_path: Path) -
     judgement = judged(tmp_path, pool=POOL, route=ROUTE + "  retries: {attempts: 0}\n")
     [problem] = judgement.problems
     assert (problem.line, problem.object, problem.field) == (8, "ModelRoute default/r", "spec.retries.attempts")
-    assert judgement.is_wrong
+    assert has_errors(judgement.problems)
 
 
 def test_an_unknown_field_is_a_problem_as_for_kubectl(tmp_path: Path) -> None:
@@ -73,13 +74,13 @@ def test_each_missing_pool_is_found_at_its_own_line(tmp_path: Path) -> None:
 def test_a_field_without_effect_is_a_warning_and_no_error(tmp_path: Path) -> None:
     judgement = judged(tmp_path, pool=POOL, route=ROUTE + "  strategy: {type: Latency}\n")
     assert [(line, severity) for line, severity, _ in found(judgement)] == [(8, "warning")]
-    assert not judgement.is_wrong
+    assert not has_errors(judgement.problems)
 
 
 def test_a_restriction_that_is_not_enforced_is_an_error(tmp_path: Path) -> None:
     judgement = judged(tmp_path, pool=POOL + "  limits: {requestsPerMinute: 6}\n", route=ROUTE)
     assert any("UnsupportedField" in problem.message for problem in judgement.problems)
-    assert judgement.is_wrong
+    assert has_errors(judgement.problems)
 
 
 def test_a_wrong_object_leaves_the_others_alone(tmp_path: Path) -> None:
@@ -104,7 +105,7 @@ def test_a_service_that_is_not_there_is_a_warning(tmp_path: Path) -> None:
 @pytest.mark.parametrize("data", ["{key: äöü}", "[1]", "{key: 3}"])
 def test_no_secret_breaks_the_judgement(data: str, tmp_path: Path) -> None:
     text = f"apiVersion: v1\nkind: Secret\nmetadata: {{name: s}}\ndata: {data}\n"
-    assert judged(tmp_path, pool=POOL, secret=text).is_wrong
+    assert has_errors(judged(tmp_path, pool=POOL, secret=text).problems)
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ class Places:
     def failed(self, error: ErrorClass) -> None:
         """Rules out what the failure of the last attempt rules out."""
         last = self._last
-        if last is None or error is ErrorClass.STALE_CONNECTION:  # the connection was old, the endpoint is not to blame
+        if last is None:
             return
         offer = last.candidate.offer
         retry = ERRORS[error].retry

@@ -46,14 +46,6 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     output_modalities: frozenset[str] = TEXT
     """Of text, image, audio."""
 
-    @property
-    def uses_tools(self) -> bool:
-        return TOOLS in self.parameters
-
-    @property
-    def uses_structured_output(self) -> bool:
-        return STRUCTURED_OUTPUTS in self.parameters
-
 
 def needed_parameters(*, tools: bool, tool_choice: object = None, response_format: str | None = None) -> frozenset[str]:
     """Which of `NEEDED_PARAMETERS` a request needs.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from tieline_router.errors import ErrorClass, PathTree
+from tieline_router.errors import PathTree
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decision import Decision
 from tieline_router.runtime.reply import Reply
@@ -45,7 +45,5 @@ class Call:
     answered_model: str = ""
     committed_at: float | None = None
     """Unix seconds of the content commit."""
-    error: ErrorClass | None = None
-    status: int = 0
     usage: Usage | None = None
     cost_usd: float | None = None

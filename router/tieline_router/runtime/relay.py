@@ -38,10 +38,8 @@ class Outcome(NamedTuple):
     """For logs: our words, never the provider's, which may quote a key or a prompt."""
     message: str = ""
     """The provider's own words, without our secrets, for the client where the request is at fault."""
-    status: int | None = None
     retry_after: float | None = None
     usage: Usage | None = None
-    finish_reasons: tuple[str, ...] = ()
 
 
 class Job(NamedTuple):
@@ -105,7 +103,7 @@ class Relay:
             return _outcome(checked)
         self._on_commit()
         self._reply.whole(200, job.stamp.answer(body))
-        return Outcome(status=200, usage=checked.usage, finish_reasons=checked.finish_reasons)
+        return Outcome(usage=checked.usage)
 
     # -- streams -----------------------------------------------------------------------------------------------------
 
@@ -128,8 +126,7 @@ class Relay:
             return Outcome(failure.error, failure.detail, usage=stream.observer.usage)
         if stream.failure is not None:
             return _outcome(stream.failure)._replace(usage=stream.observer.usage)
-        reasons = tuple(stream.observer.finish_reasons.values())
-        return Outcome(status=200, usage=stream.observer.usage, finish_reasons=reasons)
+        return Outcome(usage=stream.observer.usage)
 
     async def _pump(self, answer: Answer, stream: ChatStream, limit: _Limit) -> None:
         """Moves events until the answer's end or its failure, which `stream` then holds."""
@@ -161,7 +158,7 @@ class Relay:
         if isinstance(checked, Failure) and checked.error is ErrorClass.ERROR_EVENT:
             return _outcome(checked)
         kind = answer.headers.get("Content-Type", "no content type")
-        return Outcome(ErrorClass.GARBAGE, f"a stream was asked for, and {kind} came", status=answer.status)
+        return Outcome(ErrorClass.GARBAGE, f"a stream was asked for, and {kind} came")
 
 
 async def _next(answer: Answer, stream: ChatStream, limit: _Limit) -> bytes:
@@ -222,7 +219,7 @@ def _check_encoding(answer: Answer) -> None:
 
 async def _refused(answer: Answer) -> Outcome:
     found = classify_status(answer.status, answer.headers, await _read_error(answer))
-    return Outcome(found.error, f"status {answer.status}", found.message, answer.status, found.retry_after)
+    return Outcome(found.error, f"status {answer.status}", found.message, found.retry_after)
 
 
 async def _read_error(answer: Answer) -> bytes:
@@ -240,6 +237,6 @@ async def _linger(answer: Answer) -> None:
 
 def _outcome(failure: Failure) -> Outcome:
     if failure.error is not ErrorClass.ERROR_EVENT:
-        return Outcome(failure.error, failure.detail, status=200)
+        return Outcome(failure.error, failure.detail)
     found = classify_error(failure.body)
-    return Outcome(found.error, failure.detail, found.message, 200, found.retry_after)
+    return Outcome(found.error, failure.detail, found.message, found.retry_after)

@@ -81,7 +81,6 @@ class ApiServer:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._exchange = exchange
         self._metrics = metrics
         self._clock = clock
         self._keys = KeyCheck(

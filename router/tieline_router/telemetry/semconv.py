@@ -17,7 +17,6 @@ OUTCOME: Final = "outcome"
 """`ok` or an error class of `docs/errors.md`."""
 STREAM: Final = "stream"
 KIND: Final = "kind"
-STATE: Final = "state"
 FRAME: Final = "frame"
 RESULT: Final = "result"
 

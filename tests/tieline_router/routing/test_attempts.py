@@ -175,16 +175,6 @@ def test_neither_what_hung_nor_what_is_not_ready_any_more_is_repeated() -> None:
     assert play.next() == "✗ status_5xx"
 
 
-def test_a_stale_connection_is_tried_again_at_once_at_the_same_place_but_once_only() -> None:
-    play = Transcript(farm(1, attempts=5))
-    play.next()
-    play.end(E.STALE_CONNECTION)
-    assert play.next() == "farm/10.0.0.0"
-    assert play.pause() == 0
-    play.end(E.STALE_CONNECTION)
-    assert play.next() == "✗ stale_connection"
-
-
 def test_an_empty_answer_is_asked_for_once_more_elsewhere_where_there_is_an_elsewhere() -> None:
     assert Transcript(farm(2, attempts=5)).play(E.EMPTY) == ["farm/10.0.0.0", "farm/10.0.0.1", "✗ empty"]
     assert Transcript(farm(1, attempts=5)).play(E.EMPTY) == ["farm/10.0.0.0", "farm/10.0.0.0", "✗ empty"]

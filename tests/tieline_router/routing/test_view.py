@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tieline_router.routing.view import RequestView, estimate_prompt_tokens, needed_parameters
+from tieline_router.routing.view import estimate_prompt_tokens, needed_parameters
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,6 @@ from tieline_router.routing.view import RequestView, estimate_prompt_tokens, nee
 def test_needed_parameters(tools: bool, choice: object, form: str | None, needed: set[str]) -> None:
     found = needed_parameters(tools=tools, tool_choice=choice, response_format=form)
     assert found == needed
-    view = RequestView(model="m", parameters=found)
-    assert view.uses_tools is ("tools" in needed)
-    assert view.uses_structured_output is ("structured_outputs" in needed)
 
 
 @given(st.lists(st.binary(max_size=64), max_size=4))
