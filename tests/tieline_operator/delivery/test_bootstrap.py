@@ -52,13 +52,19 @@ def test_the_copy_is_two_frames_without_secrets() -> None:
     assert pack(publication("coder")) == packed
 
 
-DAMAGED = gzip.compress(b"x" * 1000)[:10] + b"\xff" * 20
+EMPTY_MAP = gzip.compress(b"{}")
+UNREADABLE = {
+    "empty": b"",
+    "not-gzip": b"not gzip",
+    "no-frame": EMPTY_MAP,
+    "not-json": gzip.compress(b"\xff"),
+    "damaged": EMPTY_MAP[:10] + b"\xff" * 20,
+    "cut": EMPTY_MAP[:-3],
+}
 """A good head and a body that cannot be inflated."""
 
 
-@pytest.mark.parametrize(
-    "rubbish", [b"", b"not gzip", gzip.compress(b"{}"), gzip.compress(b"\xff"), DAMAGED, gzip.compress(b"{}")[:-3]]
-)
+@pytest.mark.parametrize("rubbish", UNREADABLE.values(), ids=UNREADABLE)
 def test_an_unreadable_copy_is_none(rubbish: bytes) -> None:
     found = unpack(rubbish)
     assert found is None or found.content_hash == ""
@@ -139,7 +145,7 @@ def test_a_copy_that_is_too_large_is_skipped_with_one_warning(caplog: pytest.Log
 def test_a_damaged_copy_in_the_cluster_is_written_anew() -> None:
     async def main() -> None:
         place = Place()
-        binary = {"snapshot.json.gz": base64.b64encode(DAMAGED).decode()}
+        binary = {"snapshot.json.gz": base64.b64encode(UNREADABLE["damaged"]).decode()}
         metadata = {"name": "tieline-bootstrap-default", "namespace": NAMESPACE}
         place.objects.create("configmaps", NAMESPACE, {"kind": "ConfigMap", "metadata": metadata, "binaryData": binary})
         tested = place.bootstrap()
