@@ -11,10 +11,9 @@ Constants and pure look-ups only. The words for types and codes are OpenAI's whe
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
-PathTree = Literal["openai", "openrouter"]
-"""Whose contract the client's path follows: `/v1` is OpenAI's, `/api/v1` is OpenRouter's."""
+from tieline_router.apis import PathTree
 
 
 class ErrorClass(StrEnum):

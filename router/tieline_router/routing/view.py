@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from tieline_router.errors import PathTree
+from tieline_router.apis import PathTree
 
 TEXT: Final = frozenset({"text"})
 NOTHING: Final[frozenset[str]] = frozenset()

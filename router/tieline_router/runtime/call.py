@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from tieline_router.errors import PathTree
+from tieline_router.apis import PathTree
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decision import Decision
 from tieline_router.runtime.reply import Reply

@@ -15,7 +15,8 @@ from typing import Final
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
-from tieline_router.errors import ERRORS, ErrorClass, PathTree, http_status
+from tieline_router.apis import PathTree
+from tieline_router.errors import ERRORS, ErrorClass, http_status
 from tieline_router.runtime.bodies import Bodies
 from tieline_router.runtime.call import Call, Refused
 from tieline_router.runtime.clock import Clock

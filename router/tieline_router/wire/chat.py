@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
-from tieline_router.errors import ErrorClass, PathTree
+from tieline_router.apis import PathTree
+from tieline_router.errors import ErrorClass
 from tieline_router.routing.view import NOTHING, TEXT, RequestView, estimate_prompt_tokens, needed_parameters
 from tieline_router.wire.openrouter import check_provider_rules
 

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from tieline_router.errors import ERRORS, ErrorClass, PathTree, http_status
+from tieline_router.apis import PathTree
+from tieline_router.errors import ERRORS, ErrorClass, http_status
 
 
 class Problem(NamedTuple):

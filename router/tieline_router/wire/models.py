@@ -13,7 +13,7 @@ import msgspec
 from tieline_api.prices import MILLION
 from tieline_api.snapshot import Prices
 
-from tieline_router.errors import PathTree
+from tieline_router.apis import PathTree
 from tieline_router.routing.offers import Offer
 from tieline_router.routing.table import ModelListing
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tieline_router.errors import ErrorClass, PathTree
+from tieline_router.apis import PathTree
+from tieline_router.errors import ErrorClass
 from tieline_router.wire.chat import ROUTER_ONLY, BadRequest, attempt_body, hashed_identity, read_chat
 
 MESSAGES = [{"role": "user", "content": "Hi"}]

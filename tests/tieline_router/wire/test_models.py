@@ -1,7 +1,7 @@
 import json
 from typing import Any
 
-from tieline_router.errors import PathTree
+from tieline_router.apis import PathTree
 from tieline_router.routing.table import compile_table
 from tieline_router.wire.models import models_body
 

@@ -1,0 +1,1 @@
+"""One API in the place of another: requests there, answers and streams back. Pure; one file per directed pair."""
