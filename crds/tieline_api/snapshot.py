@@ -147,6 +147,16 @@ class Ejection(_Wire, frozen=True, kw_only=True):
     max_percent: int = 50
 
 
+class Limits(_Wire, frozen=True, kw_only=True):
+    """What one router may ask of a pool at a time. `queue_depth` 0 = no queue: what does not fit is refused at once."""
+
+    concurrency: int | None = None
+    """Requests under way at once; None = any number."""
+    queue_depth: int = 0
+    queue_seconds: float = 0.0
+    """The longest wait in the queue."""
+
+
 class Pool(_Wire, frozen=True, kw_only=True):
     key: str
     """`namespace/name`."""
@@ -173,6 +183,7 @@ class Pool(_Wire, frozen=True, kw_only=True):
     """None = kept for an unknown time."""
     models: tuple[Model, ...] = ()
     ejection: Ejection = Ejection()
+    limits: Limits | None = None
 
 
 class Backend(_Wire, frozen=True, kw_only=True):
@@ -238,6 +249,15 @@ class Retries(_Wire, frozen=True, kw_only=True):
     budget_percent: int = 20
 
 
+class Hedging(_Wire, frozen=True, kw_only=True):
+    """A second attempt may start when the first has had no content for longer than most recent ones took to it."""
+
+    after_percentile: int
+    """Of the recent times to first content, 1 to 99."""
+    max_percent: int
+    """Of the route's recent requests that may be hedged."""
+
+
 class Route(_Wire, frozen=True, kw_only=True):
     key: str
     namespace: str
@@ -252,6 +272,7 @@ class Route(_Wire, frozen=True, kw_only=True):
     constraints: Constraints = Constraints()
     timeouts: Timeouts = Timeouts()
     retries: Retries = Retries()
+    hedging: Hedging | None = None
 
 
 class ConsumerKey(_Wire, frozen=True, kw_only=True):
