@@ -81,9 +81,7 @@ class ChatStream:
             if event.data.strip() == DONE:
                 self.ended = self._terminated = True
                 return None
-            if event.name == "error":
-                return Failure(ErrorClass.ERROR_EVENT, "the provider sent an error event", bytes(event.data))
-            failure = self.observer.observe(event.data)
+            failure = self.observer.observe(event)
             if failure is not None:
                 return failure
             rewritten = self._rewrite(event.data)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from tieline_router.errors import ErrorClass
+from tieline_router.streaming.sse import Event
 from tieline_router.streaming.usage import Usage, parse_usage
 
 _EMPTY_VALUES: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
@@ -89,16 +90,25 @@ class ChatObserver:
         self.finish_reasons: dict[int, str] = {}
         self.content = False
         """The content commit: from the first non-empty delta on, the client has a part of this very answer."""
+        self.ended = False
+        """Never: only `[DONE]` ends a stream of chunks, which is not given here."""
         self.usage: Usage | None = None
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Of the first choice that has one, in the provider's own words."""
+        return self.finish_reasons[min(self.finish_reasons)] if self.finish_reasons else None
 
     @property
     def finished(self) -> bool:
         """Every choice that was asked for has its finish reason: nothing that follows can make the answer worse."""
         return bool(self.finish_reasons) and len(self.finish_reasons) >= max(self._asked, len(self._seen))
 
-    def observe(self, data: bytes) -> Failure | None:
-        """Takes the data of one event (not `[DONE]`); a failure when the event ends the attempt."""
-        answer = _decode(data)
+    def observe(self, event: Event) -> Failure | None:
+        """Takes one event (not `[DONE]`); a failure when the event ends the attempt."""
+        if event.name == "error":
+            return Failure(ErrorClass.ERROR_EVENT, "the provider sent an error event", bytes(event.data))
+        answer = _decode(event.data)
         if isinstance(answer, Failure):
             return answer
         for choice in answer.choices or ():

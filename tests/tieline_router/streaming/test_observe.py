@@ -4,6 +4,7 @@ from typing import Any
 import pytest
 from tieline_router.errors import ErrorClass
 from tieline_router.streaming.observe import ChatObserver, Failure, PlainAnswer, check_answer
+from tieline_router.streaming.sse import Event
 from tieline_router.streaming.usage import Usage
 
 
@@ -20,7 +21,7 @@ def answer(message: dict[str, Any], finish: str | None = "stop", **more: Any) ->
 def observed(*chunks: bytes, n: int = 1) -> ChatObserver:
     observer = ChatObserver(n)
     for data in chunks:
-        assert observer.observe(data) is None
+        assert observer.observe(Event(data)) is None
     return observer
 
 
@@ -75,7 +76,7 @@ def test_every_choice_needs_its_finish_reason() -> None:
     observer = observed(chunk({"content": "a"}), chunk({"content": "b"}, index=1), chunk(finish="stop"), n=2)
     assert not observer.finished
     assert observer.end(terminated=True) is not None
-    observer.observe(chunk(finish="length", index=1))
+    observer.observe(Event(chunk(finish="length", index=1)))
     assert observer.end(terminated=False) is None
     assert observer.finish_reasons == {0: "stop", 1: "length"}
 
@@ -89,9 +90,9 @@ def test_a_server_that_ignores_n_is_believed_only_with_its_terminator() -> None:
 def test_usage_is_taken_from_wherever_it_stands() -> None:
     observer = observed(chunk({"content": "a"}, usage=None), chunk(finish="stop", usage={"prompt_tokens": 3}))
     assert observer.usage == Usage(3, 0)
-    observer.observe(json.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}).encode())
+    observer.observe(Event(json.dumps({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 1}}).encode()))
     assert observer.usage == Usage(3, 1)
-    observer.observe(chunk(usage={"odd": 1}))
+    observer.observe(Event(chunk(usage={"odd": 1})))
     assert observer.usage == Usage(3, 1), "what is not understood does not undo what was known"
 
 
@@ -110,21 +111,21 @@ def test_usage_is_taken_from_wherever_it_stands() -> None:
     ],
 )
 def test_what_ends_an_attempt(data: bytes, error: ErrorClass) -> None:
-    failure = ChatObserver().observe(data)
+    failure = ChatObserver().observe(Event(data))
     assert failure is not None
     assert failure.error is error
 
 
 def test_an_error_keeps_the_providers_body() -> None:
     data = b'{"error": {"message": "overloaded"}}'
-    failure = ChatObserver().observe(data)
+    failure = ChatObserver().observe(Event(data))
     assert failure is not None
     assert failure.body == data
 
 
 @pytest.mark.parametrize("data", [b'{"choices": null}', b'{"type": "ping"}', b'{"choices": [], "error": null}'])
 def test_what_is_not_understood_passes(data: bytes) -> None:
-    assert ChatObserver().observe(data) is None
+    assert ChatObserver().observe(Event(data)) is None
 
 
 def test_an_empty_answer_is_a_failure() -> None:
