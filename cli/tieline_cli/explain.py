@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 from tieline_api.names import GATEWAY_SCOPE
 from tieline_operator.compile import compile_scope
+from tieline_router.apis import OPERATIONS
 from tieline_router.errors import ERRORS, ErrorClass
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decide import decide, explain_fallbacks
@@ -58,6 +59,7 @@ def explain(settings: ExplainSettings) -> int:
     live.apply_secrets({name: value.version for name, value in compiled.secrets.items()})
     view = RequestView(
         model=settings.model,
+        operation=next(operation for operation in OPERATIONS.values() if operation.api == settings.api),
         stream=settings.stream,
         prompt_tokens=settings.prompt_tokens,
         max_tokens=settings.max_tokens,
@@ -125,7 +127,10 @@ def _attempts(shortlist: dict[str, Any]) -> Table:
     money = ("promptPerMillion", "completionPerMillion", "blendedPerMillion", "estimatedCost")
     for attempt in shortlist["attempts"]:
         price = attempt["price"]
-        cells = [attempt["place"], attempt["pool"], attempt["upstreamName"], attempt["priority"]]
+        upstream = attempt["upstreamName"]
+        if attempt["translatedTo"]:
+            upstream += f", translated to {attempt['translatedTo']}"
+        cells = [attempt["place"], attempt["pool"], upstream, attempt["priority"]]
         share = attempt["firstShare"]
         table.add_row(*map(str, cells), f"{share:.0%}" if share else "–", *(_rounded(price[name]) for name in money))
     return table

@@ -53,6 +53,8 @@ class ExplainSettings(FolderCommand):
 
     model: str = Field(min_length=1, max_length=256)
     """Model name as a client would send it."""
+    api: Literal["ChatCompletions", "Completions", "Responses", "Messages", "Embeddings"] = "ChatCompletions"
+    """Which API the client calls."""
     namespace: str = Field(default="default", min_length=1, max_length=63)
     """Namespace whose routes answer, when no --consumer is given."""
     consumer: str | None = None

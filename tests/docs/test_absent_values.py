@@ -10,6 +10,7 @@ from tieline_api.names import GATEWAY_SCOPE
 from tieline_api.prices import DEFAULT_COMPLETION_TOKENS, PRICE_FLOOR
 from tieline_api.snapshot import Config
 from tieline_operator.compile import compile_scope
+from tieline_router.apis import CHAT, EMBEDDINGS
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decide import decide
 from tieline_router.routing.decision import Candidate, Decision
@@ -119,8 +120,8 @@ def modalities() -> None:
 
 
 def apis() -> None:
-    assert excluded(offering(), api="ChatCompletions") == []
-    assert excluded(offering(), api="Embeddings") == ["api"]
+    assert excluded(offering(), operation=CHAT) == []
+    assert excluded(offering(), operation=EMBEDDINGS) == ["api"]
 
 
 def free_own_pool() -> None:

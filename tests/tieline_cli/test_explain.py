@@ -42,6 +42,13 @@ def test_the_decision_is_told_for_programs(folder: str, capsys: pytest.CaptureFi
     assert [attempt["pool"] for attempt in decision["attempts"]] == ["default/own"]
 
 
+def test_a_translation_is_said(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["explain", folder, "--model", "m", "--api", "Messages"]) == 0
+    assert "translated to ChatCompletions" in " ".join(capsys.readouterr().out.split())
+    assert run(["explain", folder, "--model", "m", "--api", "Embeddings"]) == 1
+    assert "it serves ChatCompletions" in capsys.readouterr().out
+
+
 def test_the_same_command_gives_the_same_answer(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     other = POOL.replace("name: own", "name: other").replace("9000", "9001")
     (Path(folder) / "b.yaml").write_text(

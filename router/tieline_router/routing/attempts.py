@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from tieline_api.snapshot import Credential, Timeouts
 
+from tieline_router.apis import Operation
 from tieline_router.errors import ERRORS, ErrorClass, NextModel, Retry
 from tieline_router.routing.decide import decide_fallback
 from tieline_router.routing.decision import Decision, Shortlist
@@ -84,6 +85,8 @@ class Attempt(NamedTuple):
     model: str
     """The model whose shortlist this comes from: the requested one, or a fallback's."""
     offer: Offer
+    operation: Operation
+    """What the provider is asked by; another than the client's means translation."""
     endpoint: EndpointState
     credential: Credential | None
     not_before: float
@@ -213,6 +216,7 @@ class Attempts:
             self._number,
             self.shortlist.model,
             place.candidate.offer,
+            place.candidate.operation,
             place.endpoint,
             place.credential,
             place.not_before,

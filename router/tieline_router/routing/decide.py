@@ -60,7 +60,7 @@ def decide(view: RequestView, caller: Caller, table: RoutingTable, live: LiveTab
     route = table.match(caller.namespace, view.model)
     if route is None:
         return _refused(view, caller, table, now, ErrorClass.MODEL_NOT_FOUND)
-    shortlist = _shortlist(prepare(table, route, caller, view.model), view, live, now, draw)
+    shortlist = _shortlist(prepare(table, route, caller, view.model, view.operation), view, live, now, draw)
     fallbacks = route.fallbacks
     if fallbacks and caller.consumer is not None:
         fallbacks = tuple(f for f in fallbacks if allows(caller.consumer.models, f.model))
@@ -76,7 +76,7 @@ def decide_fallback(
 ) -> Shortlist:
     """Who may answer a fallback's model: the same filters, with the rules of both routes."""
     assert decision.route is not None, "only a route has fallbacks"  # noqa: S101
-    plan = prepare_fallback(decision.table, decision.route, decision.caller, fallback)
+    plan = prepare_fallback(decision.table, decision.route, decision.caller, fallback, decision.view.operation)
     return _shortlist(plan, decision.view, live, now, draw)
 
 
@@ -128,7 +128,9 @@ def _shortlist(plan: Plan, view: RequestView, live: LiveTable, now: float, draw:
 
 
 def _candidate(planned: PlannedOffer, price: float) -> Candidate:
-    return Candidate(planned.offer, planned.priority, planned.weight, planned.order, price)
+    return Candidate(
+        planned.offer, planned.priority, planned.weight, planned.order, price, planned.operation, planned.translated
+    )
 
 
 def _refusal(exclusions: list[Exclusion]) -> ErrorClass:

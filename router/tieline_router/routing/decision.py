@@ -13,6 +13,7 @@ import msgspec
 from tieline_api.prices import blended_price, prices_in_force, request_cost
 from tieline_api.snapshot import Prices
 
+from tieline_router.apis import CHAT, Operation
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.offers import Offer
@@ -44,6 +45,14 @@ class Candidate(msgspec.Struct, frozen=True):
     """Place of its backendRef in the route's list."""
     price: float
     """USD per million tokens for this request, for comparing."""
+    operation: Operation = CHAT
+    """What the provider is asked by: the client's operation, or what that is translated to."""
+    translated: bool = False
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Lower comes first under every strategy: priority, then native before translated."""
+        return self.priority, self.translated
 
 
 class Shortlist(msgspec.Struct, frozen=True):
@@ -135,6 +144,7 @@ class Decision(msgspec.Struct, frozen=True):
             "model": offer.model_name,
             "variant": offer.model.variant,
             "upstreamName": offer.upstream_name,
+            "translatedTo": candidate.operation.api.value if candidate.translated else None,
             "priority": candidate.priority,
             "weight": candidate.weight,
             "price": {

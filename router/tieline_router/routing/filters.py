@@ -1,8 +1,8 @@
 """The hard filters, in three visible lists of total checks. A check returns None, or the sentence why not. Pure.
 
-`OFFER_FILTERS` look at what configuration says and are evaluated once per (route, consumer, model), see `plan.py`;
-`REQUEST_FILTERS` look at the request and the price of the moment; `LIVE_FILTERS` at endpoints, pauses and breakers.
-An offer that fails is no candidate; preferences do not stand here. Codes are stable; where OpenRouter's
+`OFFER_FILTERS` look at what configuration says and are evaluated once per (route, consumer, model, operation), see
+`plan.py`; `REQUEST_FILTERS` look at the request and the price of the moment; `LIVE_FILTERS` at endpoints, pauses and
+breakers. An offer that fails is no candidate; preferences do not stand here. Codes are stable; where OpenRouter's
 `availability.excluded_by` has a word, it is that one.
 """
 
@@ -13,12 +13,13 @@ from typing import Final, NamedTuple
 
 from tieline_api.snapshot import Credential
 
+from tieline_router.apis import PROTOCOLS, Operation
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.constraints import Rules
 from tieline_router.routing.credentials import Choice, MissingSecret, Paused
 from tieline_router.routing.endpoint import EndpointState
 from tieline_router.routing.live import LiveTable
-from tieline_router.routing.offers import OPENAI, CompiledPool, Offer, PriceNow
+from tieline_router.routing.offers import CompiledPool, Offer, PriceNow, alternatives
 from tieline_router.routing.view import RESPONSE_FORMAT, STRUCTURED_OUTPUTS, RequestView
 
 CONTEXT_MARGIN: Final = 1.5
@@ -28,23 +29,32 @@ provider knows better."""
 # -- what configuration says -------------------------------------------------------------------------------------------
 
 
-def _weight(_offer: Offer, weight: int, _rules: Rules) -> str | None:
+def _weight(_offer: Offer, weight: int, _rules: Rules, _operation: Operation) -> str | None:
     return "its backendRef has weight 0: no traffic" if weight <= 0 else None
 
 
-def _protocol(offer: Offer, _weight: int, _rules: Rules) -> str | None:
-    if offer.pool.protocol is not None:
+def _api(offer: Offer, _weight: int, _rules: Rules, operation: Operation) -> str | None:
+    if offer.apis & {other.api for other in alternatives(operation)}:
         return None
-    spoken = ", ".join(protocol.type for protocol in offer.pool.wire.protocols)
-    return f"the pool speaks {spoken or 'no protocol'}, not {OPENAI}"
+    served = ", ".join(sorted(offer.apis)) or "nothing"
+    return f"it serves {served}; {operation.api} is none of that, and not translated to it"
 
 
-def _training(offer: Offer, _weight: int, rules: Rules) -> str | None:
+def _protocol(offer: Offer, _weight: int, _rules: Rules, operation: Operation) -> str | None:
+    wanted = offer.apis & {other.api for other in alternatives(operation)}
+    if not wanted or offer.operation_for(operation) is not None:
+        return None
+    needed = sorted({PROTOCOLS[other.api] for other in alternatives(operation) if other.api in wanted})
+    spoken = ", ".join(sorted(offer.pool.protocols)) or "no protocol"
+    return f"the pool speaks {spoken}; {', '.join(sorted(wanted))} needs {' or '.join(needed)}"
+
+
+def _training(offer: Offer, _weight: int, rules: Rules, _operation: Operation) -> str | None:
     trains = rules.deny_training and offer.pool.wire.training
     return "dataCollection is Deny and the provider trains on prompts" if trains else None
 
 
-def _retention(offer: Offer, _weight: int, rules: Rules) -> str | None:
+def _retention(offer: Offer, _weight: int, rules: Rules, _operation: Operation) -> str | None:
     if not rules.zero_data_retention:
         return None
     kept = offer.pool.wire.retention_seconds
@@ -55,21 +65,21 @@ def _retention(offer: Offer, _weight: int, rules: Rules) -> str | None:
     return f"zeroDataRetention is required and the provider keeps data for {kept:g} s" if kept > 0 else None
 
 
-def _country(offer: Offer, _weight: int, rules: Rules) -> str | None:
+def _country(offer: Offer, _weight: int, rules: Rules, _operation: Operation) -> str | None:
     country = offer.pool.wire.country
     if rules.countries.permits(country):
         return None
     return f"country {country} is not permitted" if country else "its country is not stated, and a rule asks for it"
 
 
-def _region(offer: Offer, _weight: int, rules: Rules) -> str | None:
+def _region(offer: Offer, _weight: int, rules: Rules, _operation: Operation) -> str | None:
     region = offer.pool.wire.region
     if rules.regions.permits(region):
         return None
     return f"region {region} is not permitted" if region else "its region is not stated, and a rule asks for it"
 
 
-def _quantization(offer: Offer, _weight: int, rules: Rules) -> str | None:
+def _quantization(offer: Offer, _weight: int, rules: Rules, _operation: Operation) -> str | None:
     if rules.quantizations is None or offer.quantization in rules.quantizations:
         return None
     permitted = ", ".join(sorted(rules.quantizations)) or "none"
@@ -78,12 +88,13 @@ def _quantization(offer: Offer, _weight: int, rules: Rules) -> str | None:
 
 class OfferFilter(NamedTuple):
     code: str
-    check: Callable[[Offer, int, Rules], str | None]
-    """(offer, weight of the backendRef, merged rules)."""
+    check: Callable[[Offer, int, Rules, Operation], str | None]
+    """(offer, weight of the backendRef, merged rules, the client's operation)."""
 
 
 OFFER_FILTERS: Final = (
     OfferFilter("weight_zero", _weight),
+    OfferFilter("api", _api),
     OfferFilter("protocol", _protocol),
     OfferFilter("data_policy:training", _training),
     OfferFilter("data_policy:zdr", _retention),
@@ -95,12 +106,6 @@ MODEL_NOT_SERVED: Final = "model_not_served"
 """The pool of a backendRef has no such model (`plan.py`)."""
 
 # -- what the request needs --------------------------------------------------------------------------------------------
-
-
-def _api(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow) -> str | None:
-    if view.api in offer.apis:
-        return None
-    return f"it serves {', '.join(sorted(offer.apis))}, not {view.api}"
 
 
 def _parameters(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow) -> str | None:
@@ -159,7 +164,6 @@ class RequestFilter(NamedTuple):
 
 CONTEXT_LENGTH: Final = "context_length"
 REQUEST_FILTERS: Final = (
-    RequestFilter("api", _api),
     RequestFilter("require_parameters", _parameters),
     RequestFilter("input_modalities", _input_modalities),
     RequestFilter("output_modalities", _output_modalities),

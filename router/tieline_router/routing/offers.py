@@ -6,7 +6,9 @@ force, which is a function of its key.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,10 +16,10 @@ import msgspec
 from tieline_api.prices import MILLION, PRICE_FLOOR, prices_in_force
 from tieline_api.snapshot import Credential, Model, Pool, Prices
 
+from tieline_router.apis import OPERATIONS, PROTOCOLS, TRANSLATIONS, Operation
 from tieline_router.routing.matching import host_permitted
 
 FLOOR: Final = float(PRICE_FLOOR)
-OPENAI: Final = "OpenAI"
 
 
 class PriceNow(msgspec.Struct, frozen=True):
@@ -51,18 +53,36 @@ FREE: Final = _price_now(Prices())
 for whether it is used or not, and it passes every `maxPrice`."""
 
 
+def alternatives(operation: Operation) -> tuple[Operation, ...]:
+    """What may serve a client's operation, best first: itself, then what it may be translated to."""
+    return (operation, *TRANSLATIONS.get(operation, ()))
+
+
+@lru_cache(maxsize=1024)
+def _served(apis: frozenset[str], protocols: frozenset[str]) -> Mapping[str, Operation]:
+    """By path of the client's operation: the one that a model with these `apis` serves it by, in a pool that speaks
+    these protocols. Shared by all offers of the same kind."""
+
+    def native(operation: Operation) -> bool:
+        return operation.api in apis and PROTOCOLS[operation.api] in protocols
+
+    found = {path: next(filter(native, alternatives(asked)), None) for path, asked in OPERATIONS.items()}
+    return {path: operation for path, operation in found.items() if operation is not None}
+
+
 class Offer:
     """One model of one pool. `model_name` is the canonical name, `upstream_name` what the provider calls it."""
 
     __slots__ = (
-        "_memo", "_second", "_thresholds", "apis", "context_length", "input_modalities", "max_output_tokens", "model",
-        "output_modalities", "parameters", "pool", "quantization",
+        "_memo", "_operations", "_second", "_thresholds", "apis", "context_length", "input_modalities",
+        "max_output_tokens", "model", "output_modalities", "parameters", "pool", "quantization",
     )  # fmt: skip
 
     def __init__(self, pool: CompiledPool, model: Model) -> None:
         self.pool = pool
         self.model = model
         self.apis = frozenset(model.apis)
+        self._operations = _served(self.apis, pool.protocols)
         self.parameters = frozenset(model.supported_parameters or ())
         self.input_modalities = frozenset(model.input_modalities)
         self.output_modalities = frozenset(model.output_modalities)
@@ -83,6 +103,11 @@ class Offer:
     def upstream_name(self) -> str:
         return self.model.upstream_name
 
+    def operation_for(self, operation: Operation) -> Operation | None:
+        """What a client's operation becomes here: itself where the model has its API and the pool speaks its protocol,
+        else the best translation that is native here; None when there is none."""
+        return self._operations.get(operation.path)
+
     def price(self, prompt_tokens: int, now: float) -> PriceNow:
         """The prices in force for a prompt of this size at Unix time `now`, whole seconds."""
         pricing = self.model.pricing
@@ -101,7 +126,7 @@ class Offer:
 class CompiledPool:
     """One pool, its offers by model name, and what sending to it needs."""
 
-    __slots__ = ("authority", "credentials_bound", "host", "key", "offers", "protocol", "required_secrets", "wire")
+    __slots__ = ("authority", "credentials_bound", "host", "key", "offers", "protocols", "required_secrets", "wire")
 
     def __init__(self, wire: Pool) -> None:
         self.wire = wire
@@ -109,8 +134,7 @@ class CompiledPool:
         self.authority = _authority(wire.base_url) if wire.base_url else ""
         """`host:port` of an External pool."""
         self.host = self.authority.rpartition(":")[0].strip("[]")
-        self.protocol = next((protocol for protocol in wire.protocols if protocol.type == OPENAI), None)
-        """The OpenAI protocol of the pool, the one that this version speaks; None = it has another one only."""
+        self.protocols = frozenset(protocol.type for protocol in wire.protocols)
         required = [header.secret.id for header in wire.headers if header.secret]
         if wire.tls and wire.tls.ca:
             required.append(wire.tls.ca.id)

@@ -1,6 +1,7 @@
 """Pickers: the order in which candidates are tried, and the endpoint within a pool. Pure; `draw` is in [0, 1).
 
-Lower priority first under every strategy. Within one priority:
+Lower priority first under every strategy, and within one priority those that speak the client's API before those that
+need a translation. Among equals:
     Balanced   drawn without replacement, weight 1/price²
     Price      cheapest first, then as listed
     Weighted   drawn without replacement, weight of the backendRef
@@ -62,14 +63,14 @@ PICKERS: Final[dict[str, Callable[[Sequence[Candidate], Draw], list[Candidate]]]
 
 
 def order_candidates(strategy: str, candidates: Sequence[Candidate], draw: Draw) -> tuple[Candidate, ...]:
-    """The order of attempts: groups of equal priority, lower first, each ordered by the strategy."""
+    """The order of attempts: groups of equal rank, lower first, each ordered by the strategy."""
     if len(candidates) < 2:
         return tuple(candidates)
     pick = PICKERS[strategy]
-    groups: dict[int, list[Candidate]] = {}
+    groups: dict[tuple[int, bool], list[Candidate]] = {}
     for candidate in candidates:
-        groups.setdefault(candidate.priority, []).append(candidate)
-    return tuple(candidate for priority in sorted(groups) for candidate in pick(groups[priority], draw))
+        groups.setdefault(candidate.rank, []).append(candidate)
+    return tuple(candidate for rank in sorted(groups) for candidate in pick(groups[rank], draw))
 
 
 def pick_endpoint(endpoints: Sequence[EndpointState], draw: Draw) -> EndpointState | None:

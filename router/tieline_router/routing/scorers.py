@@ -37,13 +37,13 @@ DRAWN_BY: Final[dict[str, Callable[[Candidate], float]]] = {"Balanced": inverse_
 
 
 def first_shares(strategy: str, candidates: Sequence[Candidate]) -> list[float]:
-    """How probable it was that each candidate of an ordered shortlist came first: 0 below the first priority."""
+    """How probable it was that each candidate of an ordered shortlist came first: 0 below the first rank."""
     if not candidates:
         return []
     scorer = DRAWN_BY.get(strategy)
     if scorer is None:
         return [1.0] + [0.0] * (len(candidates) - 1)
-    first = min(candidate.priority for candidate in candidates)
-    weights = [scorer(candidate) if candidate.priority == first else 0.0 for candidate in candidates]
+    first = min(candidate.rank for candidate in candidates)
+    weights = [scorer(candidate) if candidate.rank == first else 0.0 for candidate in candidates]
     total = sum(weights)
     return [weight / total for weight in weights]

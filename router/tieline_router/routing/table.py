@@ -21,6 +21,8 @@ from tieline_router.routing.offers import CompiledPool, Offer
 if TYPE_CHECKING:
     from tieline_router.routing.plan import Plan
 
+PlanKey = tuple[str, str, str, str, str]
+"""Route, fallback's model, consumer, model, path of the client's operation; "" where there is none."""
 MAX_PLANS: Final = 16_384
 """Prepared plans that one table keeps; beyond it they are forgotten and made anew."""
 
@@ -105,7 +107,7 @@ class RoutingTable:
         self.pools = pools
         self.routes = routes
         self.keys = keys
-        self.plans: dict[tuple[str, str, str, str], Plan] = {}
+        self.plans: dict[PlanKey, Plan] = {}
         self._exact: dict[tuple[str, str], CompiledRoute] = {}
         globs: dict[str, list[tuple[str, CompiledRoute]]] = {}
         # Older route first, then by name: the first claim of a plain name wins, and so does the first of equal globs.

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from tieline_router.apis import PathTree
+from tieline_router.apis import CHAT, Operation, PathTree
 
 TEXT: Final = frozenset({"text"})
 NOTHING: Final[frozenset[str]] = frozenset()
@@ -29,8 +29,8 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     """As the client sent it."""
-    api: str = "ChatCompletions"
-    """One of the values of a model's `apis`."""
+    operation: Operation = CHAT
+    """What the client called."""
     tree: PathTree = "openai"
     stream: bool = False
     prompt_tokens: int = 0
@@ -45,6 +45,11 @@ class RequestView(msgspec.Struct, frozen=True, kw_only=True):
     """Of text, image, audio, video, file."""
     output_modalities: frozenset[str] = TEXT
     """Of text, image, audio."""
+
+    @property
+    def api(self) -> str:
+        """The operation's API: one of the values of a model's `apis`."""
+        return self.operation.api.value
 
 
 def needed_parameters(*, tools: bool, tool_choice: object = None, response_format: str | None = None) -> frozenset[str]:

@@ -110,7 +110,7 @@ class Targets:
     def _build(self, pool: CompiledPool, address: str | None, credential: Credential | None) -> Target:
         wire = pool.wire
         base = wire.base_url if address is None else f"{wire.scheme}://{address}"
-        path = pool.protocol.path if pool.protocol else ""
+        path = next((protocol.path for protocol in wire.protocols if protocol.type == "OpenAI"), "")
         try:
             url = URL((base or "").rstrip("/") + path.rstrip("/") + CHAT)
         except ValueError:

@@ -6,6 +6,7 @@ from typing import Literal
 from hypothesis import given
 from hypothesis import strategies as st
 from tieline_api.snapshot import AllowDeny, Constraints, MaxPrice, Model, Pool, Prices, Pricing
+from tieline_router.apis import CHAT
 from tieline_router.routing.constraints import NO_RULES, Rules, merge
 from tieline_router.routing.filters import OFFER_FILTERS, REQUEST_FILTERS
 from tieline_router.routing.offers import CompiledPool, Offer
@@ -47,7 +48,7 @@ pools = st.builds(
 
 def excluded_by(wire: Pool, rules: Rules) -> set[str]:
     offer: Offer = CompiledPool(wire).offers["m"][0]
-    codes = {rule.code for rule in OFFER_FILTERS if rule.check(offer, 1, rules)}
+    codes = {rule.code for rule in OFFER_FILTERS if rule.check(offer, 1, rules, CHAT)}
     view = RequestView(model="m")
     return codes | {rule.code for rule in REQUEST_FILTERS if rule.check(offer, view, rules, offer.price(0, 0.0))}
 

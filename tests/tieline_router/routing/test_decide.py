@@ -1,7 +1,8 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tieline_api.snapshot import AllowDeny, Constraints, Fallback, Verdict
+from tieline_api.snapshot import AllowDeny, Constraints, Fallback, Protocol, Verdict
+from tieline_router.apis import CHAT, MESSAGES
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decide import explain_fallbacks
@@ -78,6 +79,17 @@ def test_variants_of_a_model_are_candidates_of_their_own() -> None:
         [external("ext", model(), model(variant="turbo", price="2"))], [route(backend("ext"), strategy="Price")]
     )
     assert [c.offer.model.variant for c in found.decide().shortlist.candidates] == ["", "turbo"]
+
+
+def test_a_pool_of_another_protocol_is_asked_by_a_translation_after_native_ones() -> None:
+    claude = own("claude", model(apis=("Messages",)), protocols=(Protocol(type="Anthropic", path=""),))
+    found = World([claude, external("ext", model(price="9"))], [route(backend("claude"), backend("ext"))])
+    native, translated = found.decide().shortlist.candidates
+    assert (native.offer.pool.key, native.operation, native.translated) == ("ai/ext", CHAT, False)
+    assert (translated.offer.pool.key, translated.operation, translated.translated) == ("ai/claude", MESSAGES, True)
+    decision = found.decide(RequestView(model="coder", operation=MESSAGES))
+    assert pools_of(decision.shortlist.candidates) == ["claude", "ext"]
+    assert [attempt["translatedTo"] for attempt in decision.to_json()["attempts"]] == [None, "ChatCompletions"]
 
 
 # -- nobody may answer ------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from tieline_api.snapshot import (
     Protocol,
     Verdict,
 )
+from tieline_router.apis import COUNT_TOKENS, EMBEDDINGS, MESSAGES
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.filters import LIVE_FILTERS, OFFER_FILTERS, REQUEST_FILTERS, live_facts
 from tieline_router.routing.view import RequestView
@@ -69,7 +70,8 @@ def test_weight_zero() -> None:
 
 
 @pytest.mark.parametrize(
-    ("types", "code"), [(("OpenAI",), None), (("Anthropic", "OpenAI"), None), (("Anthropic",), "protocol")]
+    ("types", "code"),
+    [(("OpenAI",), None), (("Anthropic", "OpenAI"), None), (("Anthropic",), "protocol"), ((), "protocol")],
 )
 def test_protocol(types: tuple[str, ...], code: str | None) -> None:
     check(p(protocols=tuple(Protocol(type=kind, path="/v1") for kind in types)), None, code)
@@ -144,8 +146,21 @@ def test_parameters(supported: tuple[str, ...] | None, needed: set[str], code: s
     check(p(model(supported_parameters=supported)), None, code, view)
 
 
-def test_api_and_modalities() -> None:
-    check(p(), None, "api", RequestView(model="coder", api="Embeddings"))
+def test_an_api_that_cannot_be_translated() -> None:
+    check(p(), None, "api", RequestView(model="coder", operation=EMBEDDINGS))
+    decision = world(p()).decide(RequestView(model="coder", operation=COUNT_TOKENS))
+    (why,) = [out.message for out in decision.shortlist.exclusions if out.pool == "ai/p"]
+    assert why == "it serves ChatCompletions; Messages is none of that, and not translated to it"
+
+
+def test_the_sentence_about_protocols_says_what_the_pool_speaks() -> None:
+    silent = p(model(apis=("Messages",)))
+    decision = world(silent).decide(RequestView(model="coder", operation=MESSAGES))
+    (why,) = [out.message for out in decision.shortlist.exclusions if out.pool == "ai/p"]
+    assert why == "the pool speaks OpenAI; Messages needs Anthropic"
+
+
+def test_modalities() -> None:
     image = frozenset({"text", "image"})
     check(p(), None, "input_modalities", RequestView(model="coder", input_modalities=image))
     check(p(), None, "output_modalities", RequestView(model="coder", output_modalities=image))

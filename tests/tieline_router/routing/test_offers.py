@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tieline_api.prices import blended_price, prices_in_force, request_cost
 from tieline_api.snapshot import Header, PriceOverride, Prices, Pricing, Protocol, SecretRef, Tls, Window
+from tieline_router.apis import CHAT, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES, Operation
 from tieline_router.routing.offers import FLOOR, FREE, CompiledPool, Offer
 
 from tests.support.routing import NOW, credential, external, model, own
@@ -87,8 +88,38 @@ def test_what_sending_needs() -> None:
     )
     pool = CompiledPool(wire)
     assert pool.required_secrets == ("h", "ca")
-    assert pool.protocol is None
-    assert CompiledPool(own("p")).protocol == Protocol(type="OpenAI", path="/v1")
+    assert pool.protocols == {"Anthropic"}
+
+
+def offer(protocols: tuple[str, ...], *apis: str) -> Offer:
+    wire = own("p", model(apis=apis), protocols=tuple(Protocol(type=kind, path="/v1") for kind in protocols))
+    return CompiledPool(wire).offers["m"][0]
+
+
+@pytest.mark.parametrize(
+    ("protocols", "apis", "asked", "served"),
+    [
+        (("OpenAI",), ("ChatCompletions",), CHAT, CHAT),
+        (("OpenAI", "Anthropic"), ("ChatCompletions", "Messages"), MESSAGES, MESSAGES),
+        (("OpenAI", "Anthropic"), ("ChatCompletions",), MESSAGES, CHAT),
+        (("OpenAI",), ("ChatCompletions", "Messages"), MESSAGES, CHAT),
+        (("Anthropic",), ("Messages",), CHAT, MESSAGES),
+        (("OpenAI",), ("Responses",), CHAT, RESPONSES),
+        (("OpenAI", "Anthropic"), ("Responses", "Messages"), CHAT, MESSAGES),
+        (("OpenAI",), ("ChatCompletions",), RESPONSES, CHAT),
+        (("Anthropic",), ("Messages",), RESPONSES, None),
+        (("Anthropic",), ("ChatCompletions",), CHAT, None),
+        (("Anthropic",), ("Messages",), COUNT_TOKENS, COUNT_TOKENS),
+        (("OpenAI",), ("ChatCompletions",), COUNT_TOKENS, None),
+        (("OpenAI",), ("ChatCompletions",), EMBEDDINGS, None),
+        (("OpenAI",), ("Embeddings", "Unheard"), EMBEDDINGS, EMBEDDINGS),
+        ((), ("ChatCompletions",), CHAT, None),
+    ],
+)
+def test_an_operation_is_native_or_the_best_translation_or_none(
+    protocols: tuple[str, ...], apis: tuple[str, ...], asked: Operation, served: Operation | None
+) -> None:
+    assert offer(protocols, *apis).operation_for(asked) is served
 
 
 def test_a_bound_credential_is_only_for_its_hosts() -> None:

@@ -4,9 +4,11 @@ from fractions import Fraction
 from itertools import pairwise
 from random import Random
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tieline_router.apis import MESSAGES
 from tieline_router.routing.decision import Candidate
 from tieline_router.routing.endpoint import EndpointState
 from tieline_router.routing.offers import CompiledPool
@@ -74,6 +76,15 @@ def test_weighted_draws_by_weight() -> None:
 specs = st.lists(st.tuples(st.floats(0.01, 1000), st.integers(1, 100), st.integers(0, 3)), min_size=0, max_size=6).map(
     lambda found: [(f"p{i}", *spec) for i, spec in enumerate(found)]
 )
+
+
+@pytest.mark.parametrize("strategy", sorted(PICKERS))
+def test_native_comes_before_translated_within_a_priority(strategy: str) -> None:
+    native, cheap, later = candidates(("native", 9.0, 1, 0), ("cheap", 0.01, 99, 0), ("later", 1.0, 1, 1))
+    translated = msgspec.structs.replace(cheap, operation=MESSAGES, translated=True)
+    order = order_candidates(strategy, [later, translated, native], zero)
+    assert pools_of(order) == ["native", "cheap", "later"]
+    assert first_shares(strategy, order) == [1.0, 0.0, 0.0]
 
 
 @given(st.sampled_from(sorted(PICKERS)), specs, st.randoms(use_true_random=False))

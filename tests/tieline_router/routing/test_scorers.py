@@ -1,3 +1,4 @@
+from tieline_router.apis import MESSAGES
 from tieline_router.routing.decision import Candidate
 from tieline_router.routing.offers import CompiledPool
 from tieline_router.routing.scorers import completion_tokens, first_shares, inverse_square, weight
@@ -28,3 +29,5 @@ def test_shares_of_the_first_place() -> None:
     assert first_shares("Price", [candidate(1.0), candidate(1.0)]) == [1.0, 0.0]
     mixed = [candidate(9.0), candidate(0.01, priority=1)]
     assert first_shares("Balanced", mixed) == [1.0, 0.0]
+    translated = Candidate(OFFER, 0, 1, 0, 0.01, MESSAGES, True)
+    assert first_shares("Balanced", [candidate(9.0), translated]) == [1.0, 0.0]
