@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from tieline_api.conditions import Reason
+from tieline_api.protocols import protocol_of, reachable
 from tieline_api.v1alpha1.consumer import Consumer
 from tieline_api.v1alpha1.modelroute import ModelRoute
 from tieline_api.v1alpha1.providerpool import ProviderPool
@@ -113,6 +114,22 @@ def _unreadable_address(pool: ProviderPool, _options: Options) -> Finding | None
     return Finding.of(Reason.INVALID, *wrong) if wrong else None
 
 
+def _unreachable_models(pool: ProviderPool, _options: Options) -> Finding | None:
+    """A model none of whose APIs the pool's protocols carry could never be asked for anything."""
+    spoken = [protocol.type for protocol in pool.spec.connection.protocols]
+    wrong = [
+        Problem(
+            f"spec.models[{index}].apis",
+            f"{', '.join(model.apis)} needs protocol {protocol_of(model.apis[0])}, and connection.protocols has "
+            f"{', '.join(spoken)} only",
+            "name the APIs that the model has there (Anthropic: Messages), or add the protocol",
+        )
+        for index, model in enumerate(pool.spec.models)
+        if model.apis and not reachable(model.apis, spoken)
+    ]
+    return Finding.of(Reason.INVALID, *wrong) if wrong else None
+
+
 def _zones(pool: ProviderPool) -> Iterator[tuple[str, str]]:
     """Every time zone of the pool with its path."""
     cost = pool.spec.self_hosted.cost if pool.spec.self_hosted else None
@@ -139,6 +156,7 @@ POOL_CHECKS: Final[tuple[Callable[[ProviderPool, Options], Finding | None], ...]
     lambda pool, _options: _refused(pool),
     _has_union_member,
     _unreadable_address,
+    _unreachable_models,
     _insecure,
     _private,
     _forbidden_address,

@@ -14,16 +14,13 @@ from tieline_api.names import Key, key
 from tieline_api.v1alpha1.offers import Model
 from tieline_api.v1alpha1.providerpool import ProviderPool
 
-from tieline_operator import addresses, pricing
+from tieline_operator import addresses, pricing, wireforms
 from tieline_operator.checks import accept_pool, joined
 from tieline_operator.objects import SecretObject
 from tieline_operator.secretrefs import Resolved, resolve, unpermitted_host
 from tieline_operator.support import Support, fields
 from tieline_operator.verdicts import RESOLVED, Finding, PoolVerdict, Verdict
 from tieline_operator.world import Options
-
-SPOKEN = "OpenAI"
-"""The protocol that routers of this version speak to providers."""
 
 
 def secret_keys(pool: ProviderPool) -> Iterator[Key]:
@@ -44,14 +41,13 @@ def evaluate_pool(pool: ProviderPool, secrets: Mapping[Key, SecretObject], optio
     accepted = accept_pool(pool, options)
     connection = _connect(pool, secrets)
     verdict = Verdict(accepted, joined(connection.problems, RESOLVED), fields(pool, Support.IGNORED))
-    speaks = any(protocol.type == SPOKEN for protocol in pool.spec.connection.protocols)
-    models = tuple(_model(pool, model) for model in pool.spec.models) if speaks and accepted.holds else ()
+    models = tuple(_model(pool, model) for model in pool.spec.models) if accepted.holds else ()
     usable = accepted.holds and connection.complete
     return PoolVerdict(
         verdict=verdict,
         wire=_wire(pool, models, connection, options) if usable else None,
         allowed=pool.spec.allowed_routes.namespaces,
-        served=frozenset(model.name for model in pool.spec.models) if speaks else frozenset(),
+        served=frozenset(model.name for model in pool.spec.models),
         secrets=connection.values if usable else {},
     )
 
@@ -190,4 +186,5 @@ def _wire(
             base_seconds=ejection.base_duration.seconds,
             max_percent=ejection.max_percent,
         ),
+        limits=wireforms.limits(spec.limits),
     )

@@ -295,4 +295,5 @@ def _wire(
         constraints=wireforms.constraints(spec.constraints),
         timeouts=wireforms.timeouts(spec.timeouts),
         retries=snapshot.Retries(attempts=spec.retries.attempts, budget_percent=spec.retries.budget_percent),
+        hedging=wireforms.hedging(spec.hedging),
     )

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from tieline_api.names import CONSUMER, MODEL_ROUTE, PROVIDER_POOL
+from tieline_api.protocols import reachable
 from tieline_api.v1alpha1.consumer import Consumer, ConsumerSpec
 from tieline_api.v1alpha1.modelroute import ModelRoute, ModelRouteSpec
 from tieline_api.v1alpha1.providerpool import ProviderPool, ProviderPoolSpec
@@ -67,7 +68,18 @@ _NO_LIMIT: Final = "nothing would limit it, so the object carries no traffic"
 
 TABLE: Final[tuple[Row, ...]] = (
     # -- refused: it restricts --------------------------------------------------------------------------------------
-    _pool("spec.limits", Support.REFUSED, _NO_LIMIT, lambda spec: spec.limits is not None),
+    _pool(
+        "spec.limits.requestsPerMinute",
+        Support.REFUSED,
+        _NO_LIMIT,
+        lambda spec: spec.limits is not None and spec.limits.requests_per_minute is not None,
+    ),
+    _pool(
+        "spec.limits.tokensPerMinute",
+        Support.REFUSED,
+        _NO_LIMIT,
+        lambda spec: spec.limits is not None and spec.limits.tokens_per_minute is not None,
+    ),
     _route("spec.spillover", Support.REFUSED, _NO_LIMIT, lambda spec: spec.spillover is not None),
     _consumer("spec.limits", Support.REFUSED, _NO_LIMIT, lambda spec: spec.limits is not None),
     _consumer("spec.budgets", Support.REFUSED, _NO_LIMIT, lambda spec: bool(spec.budgets)),
@@ -90,7 +102,6 @@ TABLE: Final[tuple[Row, ...]] = (
         lambda spec: spec.strategy.type in {"Adaptive", "Latency", "Throughput"},
     ),
     _route("spec.affinity", Support.IGNORED, "any endpoint may get a request", lambda spec: spec.affinity is not None),
-    _route("spec.hedging", Support.IGNORED, "no second attempt is hedged", lambda spec: spec.hedging is not None),
     _route("spec.tiering", Support.IGNORED, "the route's own backends answer", lambda spec: spec.tiering is not None),
     _route("spec.mirrors", Support.IGNORED, "no copy is sent", lambda spec: bool(spec.mirrors)),
     _route(
@@ -126,13 +137,13 @@ TABLE: Final[tuple[Row, ...]] = (
     ),
     _pool("spec.modelsFrom", Support.IGNORED, "only `models` are offered", lambda spec: bool(spec.models_from)),
     _pool(
-        "spec.connection.protocols[]: type other than OpenAI",
+        "spec.models[].apis: of a protocol that connection.protocols lacks",
         Support.IGNORED,
-        "only OpenAI is spoken",
+        "requests of that API are translated to one that the pool speaks, where there is one",
         lambda spec: [
-            f"spec.connection.protocols[{index}]"
-            for index, protocol in enumerate(spec.connection.protocols)
-            if protocol.type != "OpenAI"
+            f"spec.models[{index}].apis"
+            for index, model in enumerate(spec.models)
+            if 0 < len(reachable(model.apis, (item.type for item in spec.connection.protocols))) < len(model.apis)
         ],
     ),
     _consumer("spec.identities", Support.IGNORED, "these callers need a key", lambda spec: bool(spec.identities)),

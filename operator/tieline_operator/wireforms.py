@@ -1,4 +1,4 @@
-"""Parts of the API types in the wire form: constraints, access lists, timeouts. Pure; for `routes`, `consumers`.
+"""Parts of the API types in the wire form: constraints, access lists, timeouts, limits. Pure; for `routes`, `pools`, …
 
 What a manifest leaves out gets its meaning here or in the wire type's default (docs/absent-values.md).
 """
@@ -6,7 +6,8 @@ What a manifest leaves out gets its meaning here or in the wire type's default (
 from __future__ import annotations
 
 from tieline_api import snapshot
-from tieline_api.v1alpha1.behaviour import Timeouts
+from tieline_api.v1alpha1.behaviour import Hedging, Timeouts
+from tieline_api.v1alpha1.health import PoolLimits
 from tieline_api.v1alpha1.selectors import Constraints, CountryAccess, ModelAccess, RegionAccess
 
 
@@ -47,3 +48,22 @@ def timeouts(stated: Timeouts) -> snapshot.Timeouts:
         request=stated.request.seconds,
         keep_alive_after=stated.keep_alive_after.seconds,
     )
+
+
+def limits(stated: PoolLimits | None) -> snapshot.Limits | None:
+    """What routers enforce of a pool's limits. Absent: nothing is limited; absent queue: none waits."""
+    if stated is None or (stated.concurrency is None and stated.queue is None):
+        return None
+    queue = stated.queue
+    return snapshot.Limits(
+        concurrency=stated.concurrency,
+        queue_depth=queue.depth if queue else 0,
+        queue_seconds=queue.timeout.seconds if queue else 0.0,
+    )
+
+
+def hedging(stated: Hedging | None) -> snapshot.Hedging | None:
+    """Absent: no second attempt is hedged."""
+    if stated is None:
+        return None
+    return snapshot.Hedging(after_percentile=stated.after_percentile, max_percent=stated.max_percent)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple
 
+from tieline_api import protocols
+
 PathTree = Literal["openai", "openrouter"]
 """Whose contract the client's path follows: `/v1` is OpenAI's and Anthropic's, `/api/v1` is OpenRouter's."""
 
@@ -19,8 +21,8 @@ TREES: Final[tuple[tuple[str, PathTree], ...]] = (("/api/v1", "openrouter"), ("/
 class Protocol(StrEnum):
     """A value of `connection.protocols[].type`."""
 
-    OPENAI = "OpenAI"
-    ANTHROPIC = "Anthropic"
+    OPENAI = protocols.OPENAI
+    ANTHROPIC = protocols.ANTHROPIC
 
 
 class Api(StrEnum):
@@ -79,9 +81,7 @@ OPERATIONS: Final[dict[str, Operation]] = {
 }
 """By path."""
 
-PROTOCOLS: Final[dict[Api, Protocol]] = {
-    api: Protocol.ANTHROPIC if api is Api.MESSAGES else Protocol.OPENAI for api in Api
-}
+PROTOCOLS: Final[dict[Api, Protocol]] = {api: Protocol(protocols.protocol_of(api)) for api in Api}
 """Which protocol a pool must speak for an API to be native there."""
 
 TRANSLATIONS: Final[dict[Operation, tuple[Operation, ...]]] = {

@@ -35,7 +35,12 @@ def powered(zone: str) -> Raw:
 @pytest.mark.parametrize(
     ("raw", "options", "reason", "words"),
     [
-        (manifests.external(limits={"concurrency": 1}), {}, Reason.UNSUPPORTED_FIELD, "spec.limits"),
+        (
+            manifests.external(limits={"requestsPerMinute": 1}),
+            {},
+            Reason.UNSUPPORTED_FIELD,
+            "spec.limits.requestsPerMinute",
+        ),
         (manifests.external(type="SelfHosted"), {}, Reason.INVALID, "spec.selfHosted"),
         (manifests.hosted(type="External"), {}, Reason.INVALID, "spec.external"),
         (url("http://api.example.com"), {"allow_insecure": True}, Reason.NOT_PERMITTED, "https://"),
@@ -85,7 +90,7 @@ def test_what_is_permitted_is_accepted(raw: Raw, options: dict[str, bool]) -> No
 
 def test_all_problems_are_told_at_once() -> None:
     raw = url("http://10.0.0.1") | {}
-    raw["spec"]["limits"] = {"concurrency": 1}
+    raw["spec"]["limits"] = {"tokensPerMinute": 1}
     finding = accepted(raw)
     assert finding.reason == Reason.UNSUPPORTED_FIELD
     assert finding.message.count("spec.") >= 3

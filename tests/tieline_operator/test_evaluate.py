@@ -34,7 +34,7 @@ def pools(draw: st.DrawFn) -> Raw:
     models = [offer(name) for name in draw(st.sets(MODELS, min_size=1))]
     more: dict[str, Any] = {"allowedRoutes": draw(ALLOWED)}
     if draw(st.booleans()):
-        more["limits"] = {"concurrency": 1}
+        more["limits"] = {"requestsPerMinute": 1}
     if draw(st.booleans()):
         return hosted(draw(NAMES), *models, meta=meta, **more)
     reference = {"secretRef": {"name": draw(NAMES), "key": draw(st.sampled_from("kl"))}}
@@ -63,7 +63,7 @@ def routes(draw: st.DrawFn) -> Raw:
 def consumers(draw: st.DrawFn) -> Raw:
     meta = {"namespace": draw(NAMESPACES), "creationTimestamp": draw(CREATED)}
     keys = [("one", draw(NAMES), "k"), ("two", draw(NAMES), "l")]
-    more = {"limits": {"concurrency": 1}} if draw(st.integers(0, 4)) == 0 else {}
+    more = {"limits": {"requestsPerMinute": 1}} if draw(st.integers(0, 4)) == 0 else {}
     return consumer(draw(NAMES), *keys, meta=meta, **more)
 
 

@@ -32,7 +32,7 @@ def health(*raws: Raw, name: str = "own") -> Finding:
         (own("own", False, False), "False", Reason.NO_READY_ENDPOINTS),
         (own("own", True, False), "True", Reason.SOME_UNHEALTHY),
         (own("own", True, True), "True", Reason.HEALTHY),
-        ([hosted("own", limits={"concurrency": 1})], "Unknown", Reason.NOT_ACCEPTED),
+        ([hosted("own", limits={"requestsPerMinute": 1})], "Unknown", Reason.NOT_ACCEPTED),
     ],
 )
 def test_a_pool_is_as_healthy_as_its_endpoints_are_ready(raws: list[Raw], status: str, reason: Reason) -> None:

@@ -139,12 +139,12 @@ def test_a_refused_consumer_has_no_budget_to_speak_of() -> None:
 
 
 def test_ignored_fields_are_named() -> None:
-    raw = route(refs=[ref()], hedging={}, strategy={"type": "Latency"})
+    raw = route(refs=[ref()], affinity={"session": {}}, strategy={"type": "Latency"})
     ignored = condition(
         status_of(manifests.judged(external(), raw), MODEL_ROUTE, "coder"), ConditionType.FIELDS_IGNORED
     )
     assert (ignored["status"], ignored["reason"]) == ("True", "NotImplemented")
-    assert ignored["message"].endswith("spec.strategy.type, spec.hedging")
+    assert ignored["message"].endswith("spec.strategy.type, spec.affinity")
 
 
 @pytest.mark.parametrize(

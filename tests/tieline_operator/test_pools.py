@@ -187,9 +187,8 @@ def test_a_binding_does_not_concern_the_authority_which_is_sent_to_nobody() -> N
     assert wire(connected(tls={"caSecretRef": {"name": "authority"}}), bound).tls is not None
 
 
-def test_a_pool_that_speaks_no_known_protocol_offers_nothing() -> None:
+def test_a_model_none_of_whose_apis_the_pool_speaks_is_refused() -> None:
     verdict = manifests.judged_pool(connected(protocols=[{"type": "Anthropic"}]))
-    assert verdict.served == frozenset()
-    assert verdict.wire is not None
-    assert verdict.wire.models == ()
-    assert verdict.verdict.ignored == ("spec.connection.protocols[0]",)
+    assert verdict.wire is None
+    assert verdict.verdict.accepted.reason is Reason.INVALID
+    assert "spec.models[0].apis: ChatCompletions needs protocol OpenAI" in verdict.verdict.accepted.message

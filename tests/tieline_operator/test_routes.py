@@ -65,7 +65,7 @@ def test_a_strategy_that_is_not_built_acts_as_balanced(strategy: str) -> None:
     assert verdict.verdict.ignored == ("spec.strategy.type",)
 
 
-REFUSED = external("api", limits={"concurrency": 1})
+REFUSED = external("api", limits={"requestsPerMinute": 1})
 LOCKED = external("api", connection={"headers": [{"name": "X-A", "secretRef": {"name": "gone", "key": "k"}}]})
 
 
@@ -224,7 +224,7 @@ def test_a_fallback_without_route_has_every_permitted_pool_that_offers_it() -> N
     [
         external("elsewhere", offer("m/x"), meta={"namespace": "other"}),
         route("b", ["m/x"], [ref()], routerClass="batch"),
-        external("unusable", offer("m/x"), limits={"concurrency": 1}),
+        external("unusable", offer("m/x"), limits={"requestsPerMinute": 1}),
     ],
 )
 def test_a_fallback_that_nobody_answers_is_named_and_left_out(other: Raw) -> None:

@@ -17,7 +17,18 @@ def hosted(**more: Any) -> Raw:
 LEVELS = [{"name": "simple", "model": "a"}, {"name": "hard", "model": "b"}]
 OWN_KEY = {"apiKey": {"secretRef": {"name": "s", "key": "k"}}}
 CASES: list[tuple[str, Support, Raw, list[str]]] = [
-    ("spec.limits", Support.REFUSED, manifests.external(limits={"concurrency": 1}), ["spec.limits"]),
+    (
+        "spec.limits.requestsPerMinute",
+        Support.REFUSED,
+        manifests.external(limits={"requestsPerMinute": 1, "concurrency": 1}),
+        ["spec.limits.requestsPerMinute"],
+    ),
+    (
+        "spec.limits.tokensPerMinute",
+        Support.REFUSED,
+        manifests.external(limits={"tokensPerMinute": 1, "queue": {"depth": 1}}),
+        ["spec.limits.tokensPerMinute"],
+    ),
     ("spec.spillover", Support.REFUSED, manifests.route(spillover={"fromSaturation": "0.7"}), ["spec.spillover"]),
     ("spec.limits", Support.REFUSED, manifests.consumer(limits={"concurrency": 1}), ["spec.limits"]),
     ("spec.budgets", Support.REFUSED, manifests.consumer(budgets=[{"period": "Day", "usd": "1"}]), ["spec.budgets"]),
@@ -43,7 +54,6 @@ CASES: list[tuple[str, Support, Raw, list[str]]] = [
         for strategy in ("Adaptive", "Latency", "Throughput")
     ),
     ("spec.affinity", Support.IGNORED, manifests.route(affinity={"session": {}}), ["spec.affinity"]),
-    ("spec.hedging", Support.IGNORED, manifests.route(hedging={}), ["spec.hedging"]),
     ("spec.tiering", Support.IGNORED, manifests.route(tiering={"levels": LEVELS}), ["spec.tiering"]),
     ("spec.mirrors", Support.IGNORED, manifests.route(mirrors=[{"name": "x", "percent": 1}]), ["spec.mirrors"]),
     (
@@ -83,10 +93,10 @@ CASES: list[tuple[str, Support, Raw, list[str]]] = [
         ["spec.modelsFrom"],
     ),
     (
-        "spec.connection.protocols[]: type other than OpenAI",
+        "spec.models[].apis: of a protocol that connection.protocols lacks",
         Support.IGNORED,
-        manifests.external(connection={"protocols": [{"type": "OpenAI"}, {"type": "Anthropic"}]}),
-        ["spec.connection.protocols[1]"],
+        manifests.external("api", manifests.offer(), manifests.offer("m/y", apis=["ChatCompletions", "Messages"])),
+        ["spec.models[1].apis"],
     ),
     (
         "spec.identities",

@@ -1,7 +1,8 @@
 from decimal import Decimal
 
 from tieline_api import snapshot
-from tieline_api.v1alpha1.behaviour import Timeouts
+from tieline_api.v1alpha1.behaviour import Hedging, Timeouts
+from tieline_api.v1alpha1.health import PoolLimits
 from tieline_api.v1alpha1.selectors import Constraints
 from tieline_operator import wireforms
 
@@ -43,3 +44,15 @@ def test_durations_become_seconds() -> None:
     wire = wireforms.timeouts(stated)
     assert (wire.connect, wire.first_token.base, wire.first_token.per_thousand_tokens) == (0.25, 60.0, 0.0)
     assert (wire.request, wire.idle) == (5400.0, 0.0)
+
+
+def test_a_pool_s_concurrency_and_queue_reach_the_wire() -> None:
+    stated = PoolLimits.model_validate({"concurrency": 8, "queue": {"depth": 4, "timeout": "2s"}})
+    assert wireforms.limits(stated) == snapshot.Limits(concurrency=8, queue_depth=4, queue_seconds=2.0)
+    assert wireforms.limits(PoolLimits(concurrency=8)) == snapshot.Limits(concurrency=8)
+    assert wireforms.limits(None) is None
+
+
+def test_hedging_reaches_the_wire() -> None:
+    assert wireforms.hedging(Hedging()) == snapshot.Hedging(after_percentile=95, max_percent=5)
+    assert wireforms.hedging(None) is None
