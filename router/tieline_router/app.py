@@ -21,6 +21,7 @@ from tieline_router.routing.breaker import State
 from tieline_router.routing.live import LiveTable
 from tieline_router.runtime.admin import AdminServer
 from tieline_router.runtime.clock import Clock, SystemClock
+from tieline_router.runtime.connection import ConnectionServer
 from tieline_router.runtime.exchange import Exchange
 from tieline_router.runtime.operator_stream import OperatorAddress, OperatorStream
 from tieline_router.runtime.server import ApiServer, http_logger
@@ -78,7 +79,7 @@ class Router:
         self._stream = self._operator_stream()
         self._client: UpstreamClient | None = None
         self._api: ApiServer | None = None
-        self._runners: list[web.AppRunner] = []
+        self._runners: list[web.BaseRunner] = []
         self._sites: list[web.TCPSite] = []
         self.address = ("", 0)
         """Host and port of the API, once it listens."""
@@ -101,8 +102,19 @@ class Router:
             self._draw,
             anonymous_namespace=settings.anonymous_namespace,
         )
-        self.admin_address = await self._listen(admin.application(), settings.admin_host, settings.admin_port)
-        self.address = await self._listen(self._api.application(), settings.host, settings.port)
+        self.admin_address = await self._listen(
+            web.AppRunner(admin.application(), access_log=None, logger=http_logger, shutdown_timeout=0.1),
+            settings.admin_host,
+            settings.admin_port,
+        )
+        server = ConnectionServer(
+            self._api.handle,
+            access_log=None,
+            logger=http_logger,
+            auto_decompress=False,  # aiohttp would inflate bodies unasked, before the key is looked at
+            keepalive_timeout=settings.keepalive_timeout,
+        )
+        self.address = await self._listen(web.ServerRunner(server, shutdown_timeout=0.1), settings.host, settings.port)
         self._tasks.start("state file", lambda: self._keeper.run(self.store))
         if self._stream is not None:
             self._tasks.start("operator stream", self._stream.run)
@@ -154,16 +166,7 @@ class Router:
         transports = [connection.transport for connection in server.connections] if server else []
         return any(transport is not None and transport.get_write_buffer_size() for transport in transports)
 
-    async def _listen(self, application: web.Application, host: str, port: int) -> tuple[str, int]:
-        runner = web.AppRunner(
-            application,
-            access_log=None,
-            logger=http_logger,
-            handler_cancellation=True,
-            auto_decompress=False,  # aiohttp would inflate bodies unasked, before the key is looked at
-            keepalive_timeout=self.settings.keepalive_timeout,
-            shutdown_timeout=0.1,
-        )
+    async def _listen(self, runner: web.BaseRunner, host: str, port: int) -> tuple[str, int]:
         await runner.setup()
         self._runners.append(runner)
         site = web.TCPSite(runner, host, port, backlog=self.settings.backlog)

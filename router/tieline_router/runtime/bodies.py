@@ -60,7 +60,7 @@ class Bodies:
         finally:
             self.free += room.size
 
-    async def read(self, request: web.Request, room: Room) -> bytes:
+    async def read(self, request: web.BaseRequest, room: Room) -> bytes:
         """The whole body.
 
         Raises:
@@ -93,7 +93,7 @@ class Bodies:
         return BadRequest(ErrorClass.BODY_TOO_LARGE, message)
 
 
-def _check_type(request: web.Request) -> None:
+def _check_type(request: web.BaseRequest) -> None:
     remedy = ERRORS[ErrorClass.UNSUPPORTED_MEDIA_TYPE].remedy
     kind = request.content_type
     if "Content-Type" in request.headers and kind != "application/json" and not kind.endswith("+json"):

@@ -28,7 +28,7 @@ class Refused(Exception):
 class Call:
     """Filled from top to bottom; a part is set once and read by what comes after it."""
 
-    request: web.Request
+    request: web.BaseRequest
     tree: PathTree
     generation_id: str
     started: float

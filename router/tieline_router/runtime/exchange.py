@@ -74,7 +74,7 @@ class Exchange:
         assert decision is not None  # noqa: S101 - the order of the handler
         attempts = Attempts(decision, self._live, self._draw, call.started)
         if decision.view.stream and decision.route is not None:
-            call.reply.comment_after(decision.route.wire.timeouts.keep_alive_after)
+            call.reply.keep_alive_after(decision.route.wire.timeouts.keep_alive_after)
         failed: list[Outcome] = []
         while True:
             step = attempts.next(self._clock.now())

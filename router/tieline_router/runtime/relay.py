@@ -139,16 +139,19 @@ class Relay:
                 committed = True
                 self._on_commit()
             if out:
-                limit.off()
-                await self._reply.write(out)
+                self._reply.push(out)
+                if not self._reply.writable:
+                    limit.off()
+                    await self._reply.drain()
             if stream.failure is not None:
                 return
             limit.reading() if committed else limit.waiting()
         rest = stream.end()
         if stream.failure is None:
             limit.off()
-            await self._reply.write(rest + DONE_EVENT)
-            await self._reply.end()
+            self._reply.push(rest + DONE_EVENT)
+            self._reply.end()
+            await self._reply.drain()
 
     async def _no_stream(self, answer: Answer) -> Outcome:
         """A stream was asked, something else came: an error as a plain body, or a page of something that is no model

@@ -1,17 +1,23 @@
-"""What one client gets: a whole answer, or a stream with its headers, comments, events and end. Used by `exchange`.
+"""What one client gets, as bytes on its socket: a whole answer, or a stream with its head, comments, events and end.
 
-Headers of a stream are sent as late as possible, because until then a failure can still have its own status. When the
-answer takes long, comments keep client and load balancers waiting; from the first of them on errors go in-band.
+The only writer of the API port. A head goes out in one write with the first bytes of its body; events go out in the
+call that brings them, without a task and without waiting, as long as the client keeps up. Headers of a stream are sent
+as late as possible, because until then a failure can still have its own status; when the answer takes long, comments
+keep client and load balancers waiting, and from the first of them on errors go in-band. Used by `server` and `relay`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping
+from collections.abc import Callable, Mapping
+from email.utils import formatdate
+from http import HTTPStatus
 from typing import Final
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
+from tieline_router.runtime.clock import Clock
+from tieline_router.runtime.connection import Connection
 from tieline_router.streaming.sse import encode_comment
 
 WRITE_SECONDS: Final = 60.0
@@ -19,54 +25,114 @@ WRITE_SECONDS: Final = 60.0
 PIECE_BYTES: Final = 256 * 1024
 """Longer plain answers are written in pieces, so that slow progress is told from none."""
 GENERATION_HEADER: Final = "X-Generation-Id"
-CLIENT_CLOSED_REQUEST: Final = 499
 KEEP_ALIVE: Final = encode_comment("tieline keep-alive")
-STREAM_HEADERS: Final = {
-    "Content-Type": "text/event-stream; charset=utf-8",
-    "Cache-Control": "no-cache",
-    "X-Accel-Buffering": "no",
-}
+EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
+_STREAM_HEADERS: Final = (
+    b"Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
+)
+_REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
+_FORBIDDEN: Final = frozenset("\r\n\0")
 
 
 class ClientGone(Exception):
     """The client closed the connection or stopped reading."""
 
 
+class Heads:
+    """Makes the heads of answers; the parts that all share are made once a second."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._second = -1
+        self._starts: dict[int, bytes] = {}
+
+    def start(self, status: int, generation_id: str) -> bytes:
+        """Status line, `Server`, `Date` and the generation's id."""
+        second = int(self._clock.wall())
+        if second != self._second:
+            self._second = second
+            self._starts.clear()
+        start = self._starts.get(status)
+        if start is None:
+            lines = (
+                f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}",
+                "Server: tieline",
+                f"Date: {formatdate(second, usegmt=True)}",
+                f"{GENERATION_HEADER}: ",
+            )
+            start = self._starts[status] = "\r\n".join(lines).encode()
+        return b"%b%b\r\n" % (start, generation_id.encode())
+
+
 class Reply:
-    """The answer to one request; `response` is what the handler returns in the end."""
+    """The answer to one request; what aiohttp's connection loop gets as the response.
 
-    def __init__(self, request: web.Request, generation_id: str, *, last: bool = False) -> None:
-        self._request = request
-        self._headers = {GENERATION_HEADER: generation_id, "Server": "tieline"}
-        if last:  # the router is draining: the client shall open its next connection elsewhere
-            self._headers["Connection"] = "close"
-        self._stream: web.StreamResponse | None = None
-        self._plain: tuple[int, bytes, dict[str, str]] | None = None
-        self._sent: web.StreamResponse | None = None
-        self._writing = asyncio.Lock()
+    Args:
+        request: whose answer this is.
+        connection: the request's.
+        generation_id: of this answer.
+        heads: of the process.
+        last: the router is draining, so the client shall open its next connection elsewhere.
+    """
+
+    def __init__(
+        self, request: web.BaseRequest, connection: Connection, generation_id: str, heads: Heads, *, last: bool = False
+    ) -> None:
+        self._connection = connection
+        self._heads = heads
+        self._generation_id = generation_id
+        self._loop = asyncio.get_running_loop()
+        self._newer = request.version >= HttpVersion11
+        self._bodiless = request.method == "HEAD"
+        self._persistent = request.keep_alive and not last
+        self._plain: tuple[int, bytes, str, Mapping[str, str]] | None = None
+        self._ended = False
+        self._written = False
+        """Something went out since the last look of the keep-alive timer."""
         self._timer: asyncio.TimerHandle | None = None
-        self._comments: asyncio.Task[None] | None = None
+        self._stalled: asyncio.TimerHandle | None = None
+        self._drained: asyncio.Future[None] | None = None
+        self.streaming = False
+        """The head of a stream is sent: errors go in-band."""
+        self.on_pause: Callable[[], None] | None = None
+        """Called when the client does not keep up, and `on_resume` when it does again."""
+        self.on_resume: Callable[[], None] | None = None
+        connection.flow = self
+
+    # -- what aiohttp asks of a response -----------------------------------------------------------------------------
 
     @property
-    def headers_sent(self) -> bool:
-        return self._stream is not None
+    def keep_alive(self) -> bool:
+        """The connection may carry another request."""
+        return self._persistent and self._ended and not self._connection.closing
 
-    @property
-    def response(self) -> web.StreamResponse:
-        """The response as it was written, whole or not.
+    async def prepare(self, _request: web.BaseRequest) -> None:
+        """Nothing: the head has been written with the body."""
 
-        Raises:
-            RuntimeError: neither a whole answer nor a stream was written.
-        """
-        response = self._stream or self._sent
-        if response is None:
-            raise RuntimeError("a request was handled without an answer: a bug in the handler")
-        return response
+    async def write_eof(self) -> None:
+        """The request is done with. A client that does not take the rest is not waited for."""
+        self.close()
+        transport = self._connection.transport
+        if transport is not None and not self.keep_alive and transport.get_write_buffer_size():
+            self._loop.call_later(WRITE_SECONDS, transport.abort)
+        self._connection.answered()
 
-    def whole(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
-        """Answers with one JSON body, which `send` writes."""
-        self.stop_comments()
-        self._plain = (status, body, {**self._headers, "Content-Type": "application/json", **(headers or {})})
+    # -- whole answers -----------------------------------------------------------------------------------------------
+
+    def proceed(self) -> None:
+        """Tells a client that waits for it to send its body (`Expect: 100-continue`)."""
+        if self._newer:
+            self._transport().write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def whole(
+        self,
+        status: int,
+        body: bytes,
+        headers: Mapping[str, str] | None = None,
+        content_type: str = "application/json",
+    ) -> None:
+        """Answers with one body, which `send` writes."""
+        self._plain = (status, body, content_type, headers or {})
 
     async def send(self) -> None:
         """Writes the whole answer, if there is one. Waits until the client has taken all but the last of it.
@@ -76,88 +142,136 @@ class Reply:
         """
         if self._plain is None:
             return
-        (status, body, headers), self._plain = self._plain, None
-        if len(body) <= PIECE_BYTES:
-            self._sent = response = web.Response(status=status, body=body, headers=headers)
-            await self._bounded(response.prepare(self._request))
-        else:
-            self._sent = long = web.StreamResponse(status=status, headers=headers)
-            long.content_length = len(body)
-            await self._bounded(long.prepare(self._request))
-            rest = memoryview(body)
-            for start in range(0, len(body), PIECE_BYTES):
-                await self._bounded(long.write(rest[start : start + PIECE_BYTES]))
-        await self._bounded(self._sent.write_eof())
+        (status, body, content_type, headers), self._plain = self._plain, None
+        self._stop_timer()
+        head = self._head(
+            status, b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type.encode(), len(body)), headers
+        )
+        self._ended = True
+        if self._bodiless:
+            body = b""
+        self._transport().write(head + body[:PIECE_BYTES])
+        for start in range(PIECE_BYTES, len(body), PIECE_BYTES):
+            await self.drain()
+            self._transport().write(body[start : start + PIECE_BYTES])
+        await self.drain()
 
-    def give_up(self) -> web.StreamResponse:
-        """Cuts the connection; what the handler returns then goes nowhere."""
-        self.stop_comments()
-        if self._request.transport is not None:
-            self._request.transport.abort()
-        return self._stream or self._sent or web.Response(status=CLIENT_CLOSED_REQUEST)
+    # -- streams -----------------------------------------------------------------------------------------------------
 
-    async def write(self, data: bytes) -> None:
-        """Writes events, after the headers if they have not been sent. Waits while the client reads slowly.
+    def push(self, data: bytes) -> None:
+        """Writes events at once, after the head if it has not been sent. The transport keeps what the client does not
+        take: look at `writable` afterwards.
 
         Raises:
-            ClientGone: nobody reads any more.
+            ClientGone: the connection is closed.
         """
-        self.stop_comments()
-        async with self._writing:
-            await self._write(data)
+        self._written = True
+        if self._newer:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if not self.streaming:
+            self.streaming = True
+            framing = b"Transfer-Encoding: chunked\r\n"
+            if not self._newer:  # the end of the connection is the end of the body
+                framing, self._persistent = b"", False
+            data = self._head(200, _STREAM_HEADERS + framing, {}) + data
+        self._transport().write(data)
 
-    async def end(self) -> None:
-        """Ends the stream; what was written is all."""
-        self.stop_comments()
-        async with self._writing:
-            if self._stream is not None:
-                await self._bounded(self._stream.write_eof())
+    def end(self) -> None:
+        """Ends the stream; what was pushed is all.
 
-    def comment_after(self, seconds: float) -> None:
-        """From `seconds` on, if nothing was written by then, a comment is written every `seconds`."""
+        Raises:
+            ClientGone: the connection is closed.
+        """
+        self._stop_timer()
+        self._ended = True
+        self.streaming = False
+        if self._newer:
+            self._transport().write(b"0\r\n\r\n")
+
+    @property
+    def writable(self) -> bool:
+        """The client keeps up: what is written does not pile up in memory."""
+        return not self._connection.writing_paused
+
+    async def drain(self) -> None:
+        """Waits until the client has caught up. It is cut, and the handler cancelled, when it takes too long."""
+        while self._connection.writing_paused:
+            if self._connection.transport is None:
+                raise ClientGone("the connection is closed")
+            self._drained = self._loop.create_future()
+            try:
+                await self._drained
+            finally:
+                self._drained = None
+
+    def keep_alive_after(self, seconds: float, sign: bytes = KEEP_ALIVE) -> None:
+        """From `seconds` on, a sign of life is written whenever nothing else was for that long."""
         if seconds > 0:
-            self._timer = asyncio.get_running_loop().call_later(seconds, self._start_comments, seconds)
+            self._timer = self._loop.call_later(seconds, self._sign, seconds, sign)
 
-    def stop_comments(self) -> None:
-        """No comment begins after this; one that is being written is finished first by `write`."""
+    def _sign(self, seconds: float, sign: bytes) -> None:
+        # The timer is not set anew at every event: it looks whether there was one, which costs an event nothing.
+        self._timer = self._loop.call_later(seconds, self._sign, seconds, sign)
+        if not self._written and self.writable:
+            try:
+                self.push(sign)
+            except ClientGone:
+                self._stop_timer()
+        self._written = False
+
+    # -- the client's pace, and the end ------------------------------------------------------------------------------
+
+    def paused(self) -> None:
+        """The client does not keep up: its time runs."""
+        self._stalled = self._loop.call_later(WRITE_SECONDS, self.abort)
+        if self.on_pause is not None:
+            self.on_pause()
+
+    def resumed(self) -> None:
+        """The client has caught up."""
+        self._stop_stalled()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+        if self.on_resume is not None:
+            self.on_resume()
+
+    def abort(self) -> None:
+        """Cuts the connection, upon which the request's handler is cancelled."""
+        self.close()
+        self._persistent = False
+        if self._connection.transport is not None:
+            self._connection.transport.abort()
+
+    def close(self) -> None:
+        """Ends the timers."""
+        self._stop_timer()
+        self._stop_stalled()
+
+    def _stop_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._comments is not None and not self._writing.locked():
-            self._comments.cancel()
-        self._comments = None
 
-    def _start_comments(self, seconds: float) -> None:
-        self._timer = None
-        self._comments = asyncio.create_task(self._comment(seconds), name="keep-alive comments")
+    def _stop_stalled(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
 
-    async def _comment(self, seconds: float) -> None:
-        mine = asyncio.current_task()
-        while True:
-            async with self._writing:
-                if self._comments is not mine:
-                    return
-                try:
-                    await self._write(KEEP_ALIVE)
-                except ClientGone:
-                    self.give_up()  # upon which the server cancels the handler
-                    return
-            if self._comments is not mine:
-                return
-            await asyncio.sleep(seconds)
+    def _transport(self) -> asyncio.Transport:
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise ClientGone("the connection is closed")
+        return transport
 
-    async def _write(self, data: bytes) -> None:
-        if self._stream is None:
-            stream = web.StreamResponse(headers={**self._headers, **STREAM_HEADERS})
-            self._stream = stream
-            await self._bounded(stream.prepare(self._request))
-        await self._bounded(self._stream.write(data))
-
-    async def _bounded(self, writing: Awaitable[object]) -> None:
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await writing
-        except TimeoutError:
-            raise ClientGone(f"the client took nothing for {WRITE_SECONDS:g} s") from None
-        except ConnectionError as error:
-            raise ClientGone(str(error)) from None
+    def _head(self, status: int, fixed: bytes, headers: Mapping[str, str]) -> bytes:
+        parts = [self._heads.start(status, self._generation_id), fixed]
+        for name, value in headers.items():
+            if _FORBIDDEN.intersection(value):
+                raise ValueError(f"{name} would break the head apart: a bug in whoever made it")
+            parts.append(f"{name}: {value}\r\n".encode("latin-1"))
+        if not self._persistent or self._connection.closing:
+            parts.append(b"Connection: close\r\n")
+        elif not self._newer:
+            parts.append(b"Connection: keep-alive\r\n")
+        parts.append(b"\r\n")
+        return b"".join(parts)

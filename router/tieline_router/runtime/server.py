@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
@@ -20,9 +20,10 @@ from tieline_router.errors import ERRORS, ErrorClass, http_status
 from tieline_router.runtime.bodies import Bodies
 from tieline_router.runtime.call import Call, Refused
 from tieline_router.runtime.clock import Clock
+from tieline_router.runtime.connection import Connection
 from tieline_router.runtime.exchange import Exchange
 from tieline_router.runtime.interceptors import Interceptor, KeyCheck, around
-from tieline_router.runtime.reply import ClientGone, Reply
+from tieline_router.runtime.reply import ClientGone, Heads, Reply
 from tieline_router.runtime.snapshots import Snapshot, SnapshotStore
 from tieline_router.settings import RouterSettings
 from tieline_router.streaming.sse import encode_event
@@ -38,6 +39,8 @@ TREES: Final[tuple[tuple[str, PathTree], ...]] = (("/api/v1", "openrouter"), ("/
 CHAT: Final = "/chat/completions"
 MODELS: Final = "/models"
 METHODS: Final = {CHAT: "POST", MODELS: "GET"}
+READY: Final = "/readyz"
+PROBES: Final = frozenset({"/healthz", READY})
 SERVED: Final = ", ".join(f"{method} /v1{path}" for path, method in METHODS.items())
 
 
@@ -92,39 +95,45 @@ class ApiServer:
 
         async def decide_and_attempt(call: Call) -> None:
             with bodies.room() as room:
+                if call.request.headers.get("Expect", "").lower() == "100-continue":
+                    call.reply.proceed()
                 call.chat = read_chat(await bodies.read(call.request, room), call.tree)
                 exchange.decide(call)
                 await attempts(call)
 
         self._chat = around((self._keys, *around_decision), decide_and_attempt)
+        self._heads = Heads(clock)
         self.draining = False
         self.cutting = False
         """What is still in flight is ended by us, not by its client."""
         self.in_flight = 0
 
-    def application(self) -> web.Application:
-        """The aiohttp application: probes, and one handler for the rest."""
-        app = web.Application(client_max_size=self._settings.max_body_bytes)
-        app.router.add_get("/healthz", self._healthz)
-        app.router.add_get("/readyz", self._readyz)
-        app.router.add_route("*", "/{path:(?s:.*)}", self.handle)
-        return app
-
-    async def _healthz(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    async def _readyz(self, _request: web.Request) -> web.Response:
-        if self.draining:
-            return web.json_response({"status": "draining"}, status=503)
-        if not self._store.ready:
-            return web.json_response({"status": "no configuration yet"}, status=503)
-        return web.json_response({"status": "ok"})
-
-    async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Every request to the API, from its headers to its log line."""
-        tree, path = path_tree(request.path)
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Every request to the port: the API's, and probes."""
+        connection = cast(Connection, request.protocol)
         generation_id = new_generation_id()
-        reply = Reply(request, generation_id, last=self.draining)
+        reply = Reply(request, connection, generation_id, self._heads, last=self.draining)
+        try:
+            if request.path in PROBES:
+                reply.whole(*self._probe(request.path))
+                await reply.send()
+            else:
+                await self._handle(request, reply, generation_id)
+        finally:
+            reply.close()
+        # aiohttp asks of a response only what `Reply` has: `keep_alive`, `prepare` and `write_eof`.
+        return cast(web.StreamResponse, reply)
+
+    def _probe(self, path: str) -> tuple[int, bytes]:
+        if path == READY and self.draining:
+            return 503, b'{"status":"draining"}'
+        if path == READY and not self._store.ready:
+            return 503, b'{"status":"no configuration yet"}'
+        return 200, b'{"status":"ok"}'
+
+    async def _handle(self, request: web.BaseRequest, reply: Reply, generation_id: str) -> None:
+        """A request to the API, from its headers to its log line."""
+        tree, path = path_tree(request.path)
         started, began = self._clock.now(), self._clock.monotonic()
         call: Call | None = None
         error: ErrorClass | None = ErrorClass.INTERNAL
@@ -144,7 +153,7 @@ class ApiServer:
             await self._refuse(reply, Problem(bad.error, str(bad), bad.param), tree, call)
         except (ClientGone, ConnectionError):
             error = ErrorClass.CLIENT_DISCONNECTED
-            return reply.give_up()
+            reply.abort()
         except asyncio.CancelledError:
             error = ErrorClass.DRAINING if self.cutting else ErrorClass.CLIENT_DISCONNECTED
             raise
@@ -153,11 +162,9 @@ class ApiServer:
             remedy = ERRORS[ErrorClass.INTERNAL].remedy
             await self._refuse(reply, Problem(ErrorClass.INTERNAL, f"{remedy} ({generation_id})"), tree, call)
         finally:
-            reply.stop_comments()
             self.in_flight -= 1
             self._metrics.in_flight.dec()
             self._record(request, generation_id, call, error, self._clock.monotonic() - began)
-        return reply.response
 
     def _snapshot(self) -> Snapshot:
         if self._store.current is None:
@@ -174,7 +181,7 @@ class ApiServer:
             await self._chat(call)
 
     async def _refuse(self, reply: Reply, problem: Problem, tree: PathTree, call: Call | None) -> None:
-        if not reply.headers_sent:
+        if not reply.streaming:
             headers = {}
             if problem.retry_after is not None:
                 headers["Retry-After"] = retry_after_header(problem.retry_after)
@@ -185,13 +192,14 @@ class ApiServer:
                 headers["WWW-Authenticate"] = "Bearer"
             reply.whole(http_status(problem.error, tree), error_body(problem, tree), headers)
         try:
-            if reply.headers_sent:
-                await reply.write(encode_event(self._error_chunk(problem, tree, call)))
-                await reply.end()
+            if reply.streaming:
+                reply.push(encode_event(self._error_chunk(problem, tree, call)))
+                reply.end()
+                await reply.drain()
             await reply.send()
         except ClientGone:
             logger.debug("the client left before it could be told of %s", problem.error)
-            reply.give_up()
+            reply.abort()
 
     def _error_chunk(self, problem: Problem, tree: PathTree, call: Call | None) -> bytes:
         return error_chunk(
@@ -204,7 +212,7 @@ class ApiServer:
         )
 
     def _record(
-        self, request: web.Request, generation_id: str, call: Call | None, error: ErrorClass | None, seconds: float
+        self, request: web.BaseRequest, generation_id: str, call: Call | None, error: ErrorClass | None, seconds: float
     ) -> None:
         decision = call.decision if call else None
         route = decision.route.key if decision and decision.route else ""
@@ -242,7 +250,7 @@ def new_generation_id() -> str:
     return f"gen-{secrets.token_hex(13)}"
 
 
-def check_path(request: web.Request, path: str) -> None:
+def check_path(request: web.BaseRequest, path: str) -> None:
     """Refuses paths and methods that are not served, in the shape of the contract."""
     method = METHODS.get(path)
     if method is None:
