@@ -372,6 +372,8 @@ class Heartbeat(_Wire, frozen=True, kw_only=True, tag_field="frame", tag="heartb
 
     schema: int = msgspec.field(default=0)
     endpoints_confirmed: bool = True
+    routers: int = 1
+    """Routers of the same scope and class that are connected, this one included: they share what a pool bears."""
 
 
 Frame = ConfigFrame | EndpointsFrame | OverlayFrame | SecretsFrame | Heartbeat
@@ -399,7 +401,17 @@ class Ack(_Wire, frozen=True, kw_only=True, tag_field="frame", tag="ack"):
     error: str = ""
 
 
-Message = Hello | Ack
+class Notice(_Wire, frozen=True, kw_only=True, tag_field="frame", tag="notice"):
+    """A provider refused a credential of a pool: the operator tells those who can renew it."""
+
+    pool: str
+    """`namespace/name`."""
+    credential: str
+    status: int
+    """401, 402 or 403."""
+
+
+Message = Hello | Ack | Notice
 
 
 class UnreadableFrame(Exception):
@@ -454,7 +466,7 @@ def decode_message(data: bytes | str) -> Message:
     """Reads a message from a router.
 
     Raises:
-        UnreadableFrame: it is not one of `Hello` and `Ack`.
+        UnreadableFrame: it is not one of `Hello`, `Ack` and `Notice`.
     """
     try:
         message: Message = _message.decode(data)

@@ -35,6 +35,7 @@ from tieline_operator.events import EventPoster
 from tieline_operator.gather import Gatherer
 from tieline_operator.kopf_thread import KopfThread
 from tieline_operator.leader import Leader, Rhythm
+from tieline_operator.notices import NoticeBoard
 from tieline_operator.outage import Outage
 from tieline_operator.plan import StatusPlan
 from tieline_operator.probes import Probes
@@ -112,6 +113,7 @@ class Operator:
         settings, cluster = self.settings, self.cluster
         self.keeper = Keeper(cluster, settings.namespace, settings.certificate_names(), _now)
         self.poster = EventPoster(cluster, settings.identity, _now, _counting(self.metrics.events))
+        self.notices = NoticeBoard(self.store, self.poster.offer, lambda: self.leader.leading)
         self.bootstrap = Bootstrap(
             cluster,
             settings.namespace,
@@ -164,6 +166,7 @@ class Operator:
             refused=lambda status: self.metrics.refused.labels(str(status)).inc(),
             answered=lambda kind, result: self.metrics.acks.labels(kind, result).inc(),
             overtaken=self._overtaken,
+            noticed=self.notices.take,
             max_routers=settings.max_routers,
             heartbeat_seconds=settings.heartbeat_seconds,
         )

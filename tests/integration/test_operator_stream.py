@@ -21,6 +21,7 @@ from tieline_api.snapshot import (
     Frame,
     Heartbeat,
     Hello,
+    Notice,
     Revision,
     Route,
     decode_frame,
@@ -67,6 +68,7 @@ class Stream:
         self.hub.term = ("lease-uid", 1)
         self.unready: str | None = None
         self.refused: list[int] = []
+        self.noticed: list[tuple[str, Notice]] = []
         self.overtaken: list[tuple[str, int]] = []
         self.answered: list[tuple[str, str]] = []
         self.reviews: dict[str, Mapping[str, Any]] = {"good": review("r-0"), "other": review("r-1")}
@@ -79,6 +81,7 @@ class Stream:
             refused=self.refused.append,
             answered=lambda kind, result: self.answered.append((kind, result)),
             overtaken=lambda pod, newer: self.overtaken.append((pod, newer.epoch)),
+            noticed=lambda scope, notice: self.noticed.append((scope, notice)),
             max_routers=2,
             heartbeat_seconds=0.05,
         )
@@ -190,6 +193,19 @@ async def test_heartbeats_come_at_their_pace() -> None:
             frame = await frame_of(socket)
             assert isinstance(frame, Heartbeat)
             assert frame.endpoints_confirmed
+
+
+async def test_a_heartbeat_says_how_many_routers_share_the_pools() -> None:
+    async with served(beat=True) as stream, stream.connect() as first, stream.connect("other"):
+        while not (isinstance(frame := await frame_of(first), Heartbeat) and frame.routers == 2):
+            pass
+
+
+async def test_a_notice_is_handed_on_with_the_scope_of_the_router() -> None:
+    notice = Notice(pool="ai/api", credential="main", status=401)
+    async with served() as stream, stream.connect() as socket:
+        await socket.send_bytes(encode(notice))
+        await eventually(lambda: stream.noticed == [("gateway", notice)], "the notice")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,18 @@ from typing import Final
 
 from aiohttp import WSCloseCode, WSMessage, WSMsgType, web
 from tieline_api.names import GATEWAY_SCOPE, SNAPSHOT_PATH
-from tieline_api.snapshot import SCHEMA, Ack, Heartbeat, Hello, Revision, UnreadableFrame, decode_message, encode
+from tieline_api.snapshot import (
+    SCHEMA,
+    Ack,
+    Heartbeat,
+    Hello,
+    Message,
+    Notice,
+    Revision,
+    UnreadableFrame,
+    decode_message,
+    encode,
+)
 
 from tieline_operator.delivery.authentication import Authenticator, Refused, Router
 from tieline_operator.delivery.publications import ORDER, Published, Target
@@ -53,7 +64,8 @@ class Closed(Exception):
 class SnapshotServer:
     """`ready` says why no router can be served now (None: all well); `confirmed` whether endpoints still stand.
     `refused` counts streams by HTTP status, `answered` acknowledgements by kind of frame and result.
-    `overtaken` is told of a gateway router (its pod, the revision) that holds something newer than this term.
+    `overtaken` is told of a gateway router (its pod, the revision) that holds something newer than this term, `noticed`
+    of what a router of a scope noticed.
     """
 
     def __init__(
@@ -66,6 +78,7 @@ class SnapshotServer:
         refused: Callable[[int], None],
         answered: Callable[[str, str], None],
         overtaken: Callable[[str, Revision], None] = lambda *_: None,
+        noticed: Callable[[str, Notice], None] = lambda *_: None,
         max_routers: int,
         heartbeat_seconds: float,
     ) -> None:
@@ -76,6 +89,7 @@ class SnapshotServer:
         self._refused = refused
         self._answered = answered
         self._overtaken = overtaken
+        self._noticed = noticed
         self._greeting: dict[Router, int] = {}
         """Streams per router that were taken and have not said Hello."""
         self._max_routers = max_routers
@@ -106,8 +120,10 @@ class SnapshotServer:
         """Sends heartbeats until it is cancelled."""
         while True:
             await asyncio.sleep(self._heartbeat_seconds)
-            heartbeat = Heartbeat(schema=SCHEMA, endpoints_confirmed=self._confirmed())
-            self._hub.beat(Published("heartbeat", encode(heartbeat)))
+            confirmed = self._confirmed()
+            for target, routers in self._hub.connected().items():
+                heartbeat = Heartbeat(schema=SCHEMA, endpoints_confirmed=confirmed, routers=routers)
+                self._hub.beat(target, Published("heartbeat", encode(heartbeat)))
 
     # -- one router ----------------------------------------------------------------------------------------------------
 
@@ -224,8 +240,11 @@ class SnapshotServer:
     async def _read(self, socket: web.WebSocketResponse, session: Session) -> None:
         async for message in socket:
             ack = _decoded(message)
+            if isinstance(ack, Notice):
+                self._noticed(session.target.scope, ack)
+                continue
             if not isinstance(ack, Ack):
-                raise Closed(WSCloseCode.POLICY_VIOLATION, "expected Ack")
+                raise Closed(WSCloseCode.POLICY_VIOLATION, "expected Ack or Notice")
             self._answered(ack.kind if ack.kind in ORDER else "other", "refused" if ack.error else "accepted")
             if ack.error:
                 logger.warning("router %s refused %s %s: %s", session.pod, ack.kind, ack.revision, ack.error[:500])
@@ -243,7 +262,7 @@ class SnapshotServer:
                 continue  # the API server is away: routers keep what they have
 
 
-def _decoded(message: WSMessage) -> Hello | Ack:
+def _decoded(message: WSMessage) -> Message:
     if message.type not in {WSMsgType.TEXT, WSMsgType.BINARY}:
         raise Closed(WSCloseCode.GOING_AWAY, "the router closed the connection")
     try:

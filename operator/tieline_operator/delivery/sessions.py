@@ -162,9 +162,11 @@ class Hub:
             for frame in frames:
                 session.offer(frame)
 
-    def beat(self, heartbeat: Published) -> None:
+    def beat(self, target: Target, heartbeat: Published) -> None:
+        """Offers a heartbeat to every router of a target."""
         for session in self._sessions.values():
-            session.offer(heartbeat)
+            if session.target == target:
+                session.offer(heartbeat)
 
     def take_ack(self, session: Session, ack: Ack) -> None:
         """A router says what became of a frame."""

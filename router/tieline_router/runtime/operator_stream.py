@@ -31,6 +31,7 @@ from tieline_api.snapshot import (
 )
 
 from tieline_router.runtime.clock import Clock
+from tieline_router.runtime.notices import Notices
 from tieline_router.runtime.snapshots import KINDS, Refused, SnapshotStore, apply_counted, frame_kind
 from tieline_router.telemetry.metrics import Metrics
 
@@ -71,6 +72,7 @@ class OperatorStream:
         router_class: str,
         max_delay: float,
         draw: Callable[[], float] = random.random,
+        notices: Notices | None = None,
     ) -> None:
         self._address = address
         self._store = store
@@ -79,6 +81,7 @@ class OperatorStream:
         self._router_class = router_class
         self._max_delay = max_delay
         self._draw = draw
+        self._notices = notices
         self._outage_since: float | None = None
         self.connected = False
         self.reconnects = 0
@@ -119,10 +122,23 @@ class OperatorStream:
                 raise NotAccepted(f"the operator answered {error.status} {error.message}") from None
             async with socket:
                 await self._send(socket, self._hello())
-                while (message := await socket.receive()).type in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
-                    await self._take(socket, message.data)
-                if message.type is aiohttp.WSMsgType.ERROR:
-                    raise NotAccepted(f"the stream broke: {socket.exception()}")
+                telling = asyncio.create_task(self._tell(socket), name="notices to the operator")
+                try:
+                    await self._follow(socket)
+                finally:
+                    telling.cancel()
+                    await asyncio.gather(telling, return_exceptions=True)
+
+    async def _follow(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        while (message := await socket.receive()).type in {aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY}:
+            await self._take(socket, message.data)
+        if message.type is aiohttp.WSMsgType.ERROR:
+            raise NotAccepted(f"the stream broke: {socket.exception()}")
+
+    async def _tell(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        if self._notices is not None:
+            while True:
+                await self._send(socket, await self._notices.next())
 
     def _read_token(self) -> str:
         try:

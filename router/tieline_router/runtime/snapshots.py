@@ -66,6 +66,8 @@ class SnapshotStore:
         """Called after every frame that was taken, for those who store it."""
         self._turn = asyncio.Lock()
         """One frame at a time: compiling may leave the event loop."""
+        self.routers = 1
+        """How many routers share the pools' limits with this one, itself included."""
         self.current: Snapshot | None = None
         self.config: ConfigFrame | None = None
         self.endpoints: EndpointsFrame | None = None
@@ -103,6 +105,7 @@ class SnapshotStore:
     async def _take(self, frame: Frame, *, confirmed: bool) -> bool:
         match frame:
             case Heartbeat():
+                self.routers = max(1, frame.routers)
                 if frame.endpoints_confirmed:
                     self._live.confirm(self._clock.now())
                 return False

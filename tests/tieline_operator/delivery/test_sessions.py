@@ -167,7 +167,7 @@ def test_a_slow_router_gets_the_newest_frame_of_each_kind_only() -> None:
     for generation in range(2, 50):
         place.publish(generation)
     for _ in range(20):
-        place.hub.beat(Published("heartbeat", b"{}"))
+        place.hub.beat(TARGET, Published("heartbeat", b"{}"))
     frames = take_all(session)
     assert [frame.kind for frame in frames] == ["secrets", "endpoints", "config", "overlay", "heartbeat"]
     assert frames[2].revision == place.hub.publications[TARGET].frames["config"].revision
