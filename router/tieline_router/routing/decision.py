@@ -14,7 +14,7 @@ from tieline_api.prices import blended_price, prices_in_force, request_cost
 from tieline_api.snapshot import Prices
 
 from tieline_router.apis import CHAT, Operation
-from tieline_router.errors import ErrorClass
+from tieline_router.errors import ERRORS, ErrorClass
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.offers import Offer
 from tieline_router.routing.scorers import completion_tokens, first_shares
@@ -162,7 +162,7 @@ class Decision(msgspec.Struct, frozen=True):
         shortlist = self.shortlist
         codes = Counter(exclusion.code for exclusion in shortlist.exclusions)
         found: dict[str, Any] = {
-            "code": (shortlist.refusal or ErrorClass.NO_HEALTHY_BACKEND).value,
+            "code": ERRORS[shortlist.refusal or ErrorClass.NO_HEALTHY_BACKEND].availability,
             "retryable": shortlist.refusal in RETRYABLE,
             "requested_models": [self.view.model, *(fallback.model for fallback in self.fallbacks)],
             "excluded_by": list(codes),

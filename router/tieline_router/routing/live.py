@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from tieline_api.snapshot import Credential, Endpoint, PoolEndpoints, Verdict
 
-from tieline_router.errors import ERRORS, ErrorClass
+from tieline_router.errors import ERRORS, Ejects, ErrorClass
 from tieline_router.routing.breaker import State
 from tieline_router.routing.budget import RetryBudget
 from tieline_router.routing.credentials import Credentials
@@ -174,7 +174,7 @@ class LiveTable:
         breaker = endpoint.breaker
         if outcome is None or outcome in ANSWERED:
             changed = breaker.succeed(now, probe=probe)
-        elif ERRORS[outcome].breaker:
+        elif ERRORS[outcome].ejects is not Ejects.NO:
             changed = breaker.fail(now, probe=probe, may_eject=self._may_eject(endpoint, now))
         else:
             breaker.abandon(probe=probe)

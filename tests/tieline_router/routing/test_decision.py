@@ -96,7 +96,7 @@ def test_money_is_exact_where_the_draw_is_not() -> None:
 def test_availability_names_filters_and_models() -> None:
     found = World([own("own", training=True)], [route(backend("own"), constraints=Constraints(data_collection="Deny"))])
     assert found.decide().availability() == {
-        "code": "no_permitted_backend",
+        "code": "constraint_filtered",
         "retryable": False,
         "requested_models": ["coder"],
         "excluded_by": ["data_policy:training"],

@@ -1,5 +1,5 @@
 from tieline_api.snapshot import Config, Ejection, Endpoint, PoolEndpoints, Verdict
-from tieline_router.errors import ERRORS, ErrorClass
+from tieline_router.errors import ERRORS, Ejects, ErrorClass
 from tieline_router.routing.breaker import State
 from tieline_router.routing.credentials import Paused
 from tieline_router.routing.endpoint import EndpointState
@@ -115,7 +115,7 @@ def test_failures_open_the_breaker_and_the_probe_closes_it() -> None:
 
 
 def test_an_answer_that_is_no_success_shows_that_the_endpoint_works() -> None:
-    assert not {error for error in ANSWERED if ERRORS[error].breaker}
+    assert not {error for error in ANSWERED if ERRORS[error].ejects is Ejects.ENDPOINT}
     for answered in ANSWERED:
         found = world()
         (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
