@@ -1,75 +1,178 @@
-"""Errors as each contract wants them: OpenAI's under `/v1`, OpenRouter's under `/api/v1`. Pure.
+"""Errors on the wire: as a whole answer with its headers, and inside a stream whose headers are sent. Pure.
 
-The two differ in what breaks official clients: OpenAI's `code` is a string, OpenRouter's must be an integer. In a
-stream whose headers are sent, an error is one more full chunk, because a bare error object breaks OpenRouter's clients.
+In-band, the error is the last event, and the stream ends without the terminator that says success. A bare error object
+breaks OpenRouter's clients, so chat and completions get one more full chunk. Used by the runtime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+import math
+from typing import Any, Final
 
 import msgspec
 
-from tieline_router.apis import PathTree
-from tieline_router.errors import ERRORS, ErrorClass, http_status
+from tieline_router.apis import CHAT, COMPLETIONS, MESSAGES, RESPONSES, Dialect, PathTree
+from tieline_router.errors import ERRORS, ErrorClass, Fault, Retry
+from tieline_router.streaming.sse import encode_comment, encode_event
+from tieline_router.wire.problems import (
+    Problem,
+    anthropic_error,
+    error_object,
+    error_status,
+    previous_error,
+)
+
+__all__ = [
+    "Problem", "error_body", "error_chunk", "error_event", "error_headers", "error_status", "keep_alive",
+    "previous_error", "retry_after_header",
+]  # fmt: skip
+
+_PING: Final = encode_event(b'{"type":"ping"}', "ping")
+_COMMENT: Final = encode_comment("tieline keep-alive")
+_OPENROUTER_COMMENT: Final = encode_comment("OPENROUTER PROCESSING")
 
 
-class Problem(NamedTuple):
-    """One error on its way to a client."""
-
-    error: ErrorClass
-    message: str
-    param: str | None = None
-    """The request's field at fault."""
-    provider: str | None = None
-    """Slug of the provider that failed."""
-    retry_after: float | None = None
-    """Seconds."""
-    availability: Mapping[str, Any] | None = None
-    """Which filter removed which candidates; `error.availability` of OpenRouter's contract."""
-    previous: tuple[Mapping[str, Any], ...] = ()
-    """The attempts that failed: provider, error class, HTTP status."""
+def error_body(problem: Problem, dialect: Dialect | PathTree, request_id: str | None = None) -> bytes:
+    """The body of an error answer; `request_id` is the generation's id, which Anthropic's shape repeats."""
+    if isinstance(dialect, str):
+        dialect = Dialect(dialect)
+    if dialect.anthropic:
+        return msgspec.json.encode(anthropic_error(problem, dialect, request_id))
+    return msgspec.json.encode({"error": error_object(problem, dialect)})
 
 
-def error_object(problem: Problem, tree: PathTree) -> dict[str, Any]:
-    """The value of the `error` key."""
-    row = ERRORS[problem.error]
-    availability = {} if problem.availability is None else {"availability": dict(problem.availability)}
-    if tree == "openai":
-        return {"message": problem.message, "type": row.type, "param": problem.param, "code": row.code} | availability
-    metadata: dict[str, Any] = {"error_type": row.code}
-    if problem.param is not None:
-        metadata["param"] = problem.param
-    if problem.provider is not None:
-        metadata["provider_name"] = problem.provider
-    if problem.previous:
-        metadata["previous_errors"] = list(problem.previous)
-    return {"code": http_status(problem.error, tree), "message": problem.message, "metadata": metadata} | availability
+def error_headers(problem: Problem, dialect: Dialect) -> dict[str, str]:
+    """Headers that tell clients what to do next.
+
+    `x-should-retry` overrides what the SDKs of OpenAI and Anthropic do of themselves, which is to repeat every 408,
+    409, 429 and 5xx; where nothing is said they do that.
+    """
+    headers: dict[str, str] = {}
+    status = error_status(problem, dialect)
+    if problem.retry_after is not None:
+        headers["Retry-After"] = retry_after_header(problem.retry_after)
+        headers["retry-after-ms"] = str(max(1, math.ceil(problem.retry_after * 1000)))
+    again = should_retry(problem.error, status)
+    if again is not None:
+        headers["x-should-retry"] = "true" if again else "false"
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if problem.error is ErrorClass.METHOD_NOT_ALLOWED:
+        headers["Allow"] = problem.param or ""
+    return headers
 
 
-def error_body(problem: Problem, tree: PathTree) -> bytes:
-    """The body of an error answer."""
-    return msgspec.json.encode({"error": error_object(problem, tree)})
+def should_retry(error: ErrorClass, status: int) -> bool | None:
+    """Whether the same request may succeed soon; None leaves it to the client, who then repeats a 5xx."""
+    if status in {429, 503}:
+        return True
+    row = ERRORS[error]
+    senseless = row.fault is Fault.OPERATOR or row.retry is Retry.NO
+    return False if status >= 500 and senseless else None
+
+
+def retry_after_header(seconds: float) -> str:
+    """Whole seconds, rounded up, one at least: what every client understands."""
+    return str(max(1, math.ceil(seconds)))
+
+
+def keep_alive(dialect: Dialect) -> bytes:
+    """What is written while nothing has come for a while; clients ignore it, and know that somebody is there."""
+    if dialect.operation is MESSAGES:
+        return _PING
+    return _OPENROUTER_COMMENT if dialect.tree == "openrouter" else _COMMENT
+
+
+def error_event(
+    problem: Problem,
+    dialect: Dialect,
+    *,
+    generation_id: str,
+    model: str,
+    provider: str | None,
+    created: int,
+    sequence: int = 0,
+) -> bytes:
+    """The last event of a stream that failed after its headers were sent: whole, with its blank line.
+
+    Args:
+        problem: what happened.
+        dialect: the client's.
+        generation_id: the id under which the answer began.
+        model: canonical name of the model that answered.
+        provider: display name of the pool that answered.
+        created: Unix seconds at which the answer began.
+        sequence: Responses: the number of this event.
+    """
+    if dialect.anthropic:
+        return encode_event(msgspec.json.encode(anthropic_error(problem, dialect, generation_id)), "error")
+    if dialect.operation is RESPONSES:
+        response = _failed_response(problem, dialect, generation_id, model, created)
+        event = {"type": "response.failed", "sequence_number": sequence, "response": response}
+        return encode_event(msgspec.json.encode(event), "response.failed")
+    chunk = {
+        "id": generation_id,
+        "object": "text_completion" if dialect.operation is COMPLETIONS else "chat.completion.chunk",
+        "created": created,
+        "model": model,
+        "provider": provider,
+        "system_fingerprint": None,
+        "choices": [_failed_choice(dialect)],
+        "error": error_object(problem, dialect),
+    }
+    return encode_event(msgspec.json.encode(chunk))
+
+
+def _failed_choice(dialect: Dialect) -> dict[str, Any]:
+    said: dict[str, Any] = {"text": ""} if dialect.operation is COMPLETIONS else {"delta": {"content": ""}}
+    return {"index": 0, **said, "logprobs": None, "finish_reason": "error", "native_finish_reason": None}
+
+
+def _failed_response(
+    problem: Problem, dialect: Dialect, generation_id: str, model: str, created: int
+) -> dict[str, Any]:
+    """A response as the SDKs parse it: every required field is there."""
+    response: dict[str, Any] = {
+        "id": generation_id,
+        "object": "response",
+        "created_at": created,
+        "completed_at": None,
+        "status": "failed",
+        "error": {"code": _responses_code(problem, dialect), "message": problem.message},
+        "incomplete_details": None,
+        "instructions": None,
+        "metadata": {},
+        "model": model,
+        "output": [],
+        "parallel_tool_calls": True,
+        "temperature": None,
+        "tool_choice": "auto",
+        "tools": [],
+        "top_p": None,
+        "presence_penalty": None,
+        "frequency_penalty": None,
+        "usage": None,
+    }
+    if dialect.tree == "openrouter":
+        response["error_type"] = ERRORS[problem.error].openrouter_type
+    else:
+        response["error"]["type"] = ERRORS[problem.error].code
+    return response
+
+
+def _responses_code(problem: Problem, dialect: Dialect) -> str:
+    """One of the few codes that the Responses contract has."""
+    status = error_status(problem, dialect)
+    if status == 429:
+        return "rate_limit_exceeded"
+    return "invalid_prompt" if status < 500 else "server_error"
 
 
 def error_chunk(
     problem: Problem, tree: PathTree, *, generation_id: str, model: str, provider: str | None, created: int
 ) -> bytes:
-    """The data of the last event of a stream that failed after its headers were sent."""
-    return msgspec.json.encode(
-        {
-            "id": generation_id,
-            "object": "chat.completion.chunk",
-            "created": created,
-            "model": model,
-            "provider": provider,
-            "choices": [{"index": 0, "delta": {"content": ""}, "finish_reason": "error", "native_finish_reason": None}],
-            "error": error_object(problem, tree),
-        }
+    """The data of the last event of a chat stream that failed after its headers were sent."""
+    event = error_event(
+        problem, Dialect(tree, CHAT), generation_id=generation_id, model=model, provider=provider, created=created
     )
-
-
-def retry_after_header(seconds: float) -> str:
-    """Whole seconds, rounded up, one at least: what every client understands."""
-    return str(max(1, -int(-seconds // 1)))
+    return event.removeprefix(b"data: ").rstrip(b"\n")
