@@ -6,13 +6,14 @@ signs below are those of the servers that pools point at. Whatever is not recogn
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 import msgspec
 
 from tieline_router.errors import ErrorClass
-from tieline_router.routing.retry_after import retry_after
+from tieline_router.routing.retry_after import MAX_SECONDS, retry_after
 
 MAX_MESSAGE: Final = 1000
 """Characters of a provider's message that are kept."""
@@ -77,25 +78,30 @@ class _Envelope(msgspec.Struct):
     detail: object = None
 
 
+_RETRY_DELAY: Final = re.compile(rb'"retryDelay"\s*:\s*"([0-9]{1,9}(?:\.[0-9]{1,9})?)s"')
+"""Google's RetryInfo, which stands in the body and nowhere else."""
 _decoder: Final = msgspec.json.Decoder(_Envelope)
 
 
-def classify_status(status: int, headers: Mapping[str, str], body: bytes) -> Refusal:
+def classify_status(status: int, headers: Mapping[str, str], body: bytes, now: float | None = None) -> Refusal:
     """The class of an answer whose HTTP status is not 200.
 
     Args:
         status: the HTTP status.
-        headers: looked up without regard to case, if the mapping does so (aiohttp's does).
+        headers: names in lower case, or a mapping that takes them in any.
         body: as much of the body as was read; anything, JSON or not.
+        now: Unix seconds, for headers that name a moment in an answer without `Date`.
     """
     if 300 <= status < 400:
         return Refusal(E.REDIRECT_REFUSED, f"the provider redirects ({status})")
     error = _error(body)
     message = _message(error, body)
-    seconds = retry_after(headers, rate_limited=status == 429)
+    seconds = retry_after(headers, rate_limited=status == 429, now=now)
+    if seconds is None and status in (429, 503):
+        seconds = _retry_delay(body)
     if status < 500 and status != 429 and (special := _by_words(error, message)):
         return Refusal(special, message)
-    if status in (503, 529) and seconds is not None:
+    if status == 529 or (status == 503 and seconds is not None):  # 529: Anthropic's "overloaded"
         return Refusal(E.OVERLOADED, message, seconds)
     found = _BY_STATUS.get(status) or (E.STATUS_5XX if status >= 500 else E.BAD_REQUEST if status >= 400 else E.GARBAGE)
     return Refusal(found, message, seconds)
@@ -120,6 +126,11 @@ def classify_error(body: bytes) -> Refusal:
     if any(sign in words for sign in OVERLOAD_SIGNS):
         return Refusal(E.OVERLOADED, message)
     return Refusal(E.ERROR_EVENT, message)
+
+
+def _retry_delay(body: bytes) -> float | None:
+    found = _RETRY_DELAY.search(body)
+    return None if found is None else min(float(found[1]), MAX_SECONDS)
 
 
 def _error(body: bytes) -> _Error:

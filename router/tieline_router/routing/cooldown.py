@@ -39,7 +39,8 @@ class Cooldown:
         return now < self.until
 
     def extend(self, reason: ErrorClass, now: float, retry_after: float | None) -> None:
-        """Begins or lengthens the pause. `retry_after`: the provider's own hint in seconds, which is obeyed."""
+        """Begins or lengthens the pause. `retry_after`: the provider's own hint in seconds. It is a floor: a provider
+        that refuses again after the time that it named is given more."""
         if reason is not self.reason or now - self.until > MAX_SECONDS[reason]:
             self.count = 0
         if self.count == 0 or not self.active(
@@ -47,9 +48,10 @@ class Cooldown:
         ):  # requests that were under way together tell of one event, not of several
             self.count += 1
         self.reason = reason
-        pause = min(BASE_SECONDS[reason] * 2 ** min(self.count - 1, 10), MAX_SECONDS[reason])
+        doublings = min(self.count - (1 if retry_after is None else 2), 10)
+        pause = min(BASE_SECONDS[reason] * 2**doublings, MAX_SECONDS[reason]) if doublings >= 0 else 0.0
         if retry_after is not None:
-            pause = min(max(retry_after, 0.0), MAX_RETRY_AFTER)
+            pause = max(pause, min(retry_after, MAX_RETRY_AFTER))
         self.until = max(self.until, now + pause)
 
     def answered(self, now: float) -> None:

@@ -27,7 +27,7 @@ def body(**error: object) -> bytes:
         (429, ErrorClass.STATUS_429),
         (500, ErrorClass.STATUS_5XX),
         (503, ErrorClass.STATUS_5XX),
-        (529, ErrorClass.STATUS_5XX),
+        (529, ErrorClass.OVERLOADED),
         (204, ErrorClass.GARBAGE),
     ],
 )
@@ -36,9 +36,16 @@ def test_by_status(status: int, error: ErrorClass) -> None:
 
 
 def test_a_server_that_says_when_to_come_back_is_overloaded_not_broken() -> None:
-    found = classify_status(503, {"Retry-After": "4"}, body(message="busy"))
+    found = classify_status(503, {"retry-after": "4"}, body(message="busy"))
     assert found == (ErrorClass.OVERLOADED, "busy", 4.0)
-    assert classify_status(500, {"Retry-After": "4"}, b"").error is ErrorClass.STATUS_5XX
+    assert classify_status(500, {"retry-after": "4"}, b"").error is ErrorClass.STATUS_5XX
+
+
+def test_a_time_to_come_back_may_stand_in_the_body_or_need_our_clock() -> None:
+    google = body(message="m", details=[{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "36.5s"}])
+    assert classify_status(429, {}, google).retry_after == 36.5
+    assert classify_status(429, {"retry-after": "2"}, google).retry_after == 2
+    assert classify_status(429, {"x-ratelimit-reset": "1700000009"}, b"", now=1_700_000_000.0).retry_after == 9
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,15 @@ def test_the_providers_own_time_is_obeyed() -> None:
     assert pause.until == 200 + MAX_RETRY_AFTER
 
 
+def test_a_hint_that_proves_too_short_is_only_a_floor() -> None:
+    pause, now, lengths = Cooldown(), 0.0, []
+    for _ in range(4):
+        pause.extend(LIMIT, now, 7)
+        lengths.append(pause.until - now)
+        now = pause.until
+    assert lengths == [7, 7, 10, 20]
+
+
 def test_a_later_hint_never_shortens_a_pause() -> None:
     pause = Cooldown()
     pause.extend(LIMIT, 0.0, 30)
