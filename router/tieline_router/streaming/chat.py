@@ -13,7 +13,7 @@ from typing import Final
 
 from tieline_router.errors import ErrorClass
 from tieline_router.streaming.observe import ChatObserver, Failure
-from tieline_router.streaming.sse import DEFAULT_MAX_EVENT_BYTES, Event, EventTooLong, SseDecoder, encode_event
+from tieline_router.streaming.sse import DEFAULT_MAX_EVENT_BYTES, Event, SseDecoder, encode_event
 
 DONE: Final = b"[DONE]"
 DONE_EVENT: Final = encode_event(DONE)
@@ -50,12 +50,9 @@ class ChatStream:
         out = bytearray()
         if self.failure is not None or self.ended:
             return b""
-        try:
-            events = self._decoder.feed(chunk)
-        except EventTooLong as error:
-            self._fail(Failure(ErrorClass.ANSWER_TOO_LARGE, str(error)))
-            return b""
-        self._fail(self._take(events, out))
+        self._fail(self._take(self._decoder.feed(chunk), out))
+        if self._decoder.too_long and self.failure is None:
+            self._fail(Failure(ErrorClass.ANSWER_TOO_LARGE, "an event of the provider's stream is too long"))
         return bytes(out)
 
     def end(self) -> bytes:

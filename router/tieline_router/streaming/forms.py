@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tieline_router.apis import CHAT, Operation
-from tieline_router.streaming.chat_native import ChatForm
+from tieline_router.apis import CHAT, COMPLETIONS, Operation
+from tieline_router.streaming.choices_native import ChoicesForm
 from tieline_router.streaming.form import Form
 
 _FORMS: Final[dict[tuple[Operation, Operation], Form]] = {
-    (CHAT, CHAT): ChatForm(),
+    (CHAT, CHAT): ChoicesForm(CHAT),
+    (COMPLETIONS, COMPLETIONS): ChoicesForm(COMPLETIONS),
 }
 
 

@@ -7,7 +7,8 @@ by the runtime for plain answers.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from collections.abc import Container, Iterable
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -15,7 +16,11 @@ from tieline_router.errors import ErrorClass
 from tieline_router.streaming.sse import Event
 from tieline_router.streaming.usage import Usage, parse_usage
 
-_EMPTY_VALUES: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+T = TypeVar("T")
+
+EMPTY_VALUES: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
+"""Raw JSON values that say nothing; an absent one is empty bytes."""
+_EMPTY_VALUES = EMPTY_VALUES
 
 
 class Failure(NamedTuple):
@@ -24,6 +29,28 @@ class Failure(NamedTuple):
     error: ErrorClass
     detail: str
     body: bytes = b""
+
+
+def read(decoder: msgspec.json.Decoder[T], data: bytes) -> T | Failure:
+    """The data of an event, or a whole body, as what the API says it is; a failure when it is not. Never raises."""
+    try:
+        if not data.isascii():
+            data.decode()  # msgspec passes over the bytes of values that it does not read
+        return decoder.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        # msgspec has one class for all; its text is the only sign that the JSON was good as far as it went.
+        kind = ErrorClass.TRUNCATED if "truncated" in str(error) else ErrorClass.GARBAGE
+        return Failure(kind, f"the provider sent what is no answer of its API: {error}")
+
+
+def empty(content: bool, reasons: Iterable[str], usage: Usage | None, unexplained: Container[str]) -> Failure | None:
+    """An answer without content is a failure unless its finish reason explains it (`length`, a filter) or the provider
+    counts tokens for it: models do end at once now and then, and say so."""
+    if content or (usage is not None and usage.completion > 0):
+        return None
+    if any(reason not in unexplained for reason in reasons):
+        return None
+    return Failure(ErrorClass.EMPTY, "the provider's answer is empty")
 
 
 class _Content(msgspec.Struct):

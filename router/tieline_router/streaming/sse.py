@@ -2,7 +2,7 @@
 
 Follows the event stream format of the WHATWG HTML standard (section 9.2.6): lines end with LF, CR or CRLF, a blank line
 dispatches, lines that begin with a colon are comments. A stream cut at any byte gives the same events, and a complete
-event is never held back. Used by `chat` for providers' streams and by the runtime for our own.
+event is never held back. Used by `stream` for providers' streams and by the runtime for our own.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 DEFAULT_MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
+MAX_NAME: Final = 256
+"""Bytes of an event's name that are kept."""
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -20,39 +22,41 @@ class Event(NamedTuple):
     """The `event` field; empty when the stream did not name it."""
 
 
-class EventTooLong(Exception):
-    """The provider sent a line or an event beyond the bound; the decoder cannot be used any further."""
-
-
 class SseDecoder:
-    """Turns the bytes of one stream into events; holds at most `max_event_bytes` and a little more."""
+    """Turns the bytes of one stream into events; holds at most `max_event_bytes` and a little more.
+
+    When a line or an event grows beyond the bound, `too_long` is set, and nothing is decoded any more: the events
+    before it are given all the same, wherever the stream was cut.
+    """
 
     def __init__(self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES) -> None:
         self._max = max_event_bytes
         self._line = bytearray()
         """The beginning of a line whose end has not come."""
-        self._data: list[bytes] = []
-        self._size = 0
+        self._data: bytearray | None = None
+        """The data lines so far, each with its LF; None: none has come."""
         self._name = ""
         self._skip_lf = False
         """The last line ended with CR, so that an LF now belongs to it."""
         self._at_start = True
+        self.too_long = False
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is pending: what comes next begins an event."""
+        return not (self._line or self._name or self._skip_lf or self._at_start) and self._data is None
 
     def feed(self, chunk: bytes) -> list[Event]:
-        """The events that `chunk` completes, in order.
-
-        Raises:
-            EventTooLong: a line or an event has grown beyond the bound.
-        """
+        """The events that `chunk` completes, in order."""
         if self._skip_lf and chunk:
             self._skip_lf = False
             if chunk.startswith(b"\n"):
                 chunk = chunk[1:]
-        if not chunk:
+        if not chunk or self.too_long:
             return []
         if b"\n" not in chunk and b"\r" not in chunk:
             self._line += chunk
-            self._check(len(self._line))
+            self.too_long = len(self._line) > self._max
             return []
         if self._line:
             chunk = bytes(self._line) + chunk
@@ -60,12 +64,12 @@ class SseDecoder:
         self._skip_lf = chunk.endswith(b"\r")
         events: list[Event] = []
         lines = chunk.splitlines(keepends=True)
-        if not lines[-1].endswith((b"\n", b"\r")):
-            rest = lines.pop()
-            self._check(len(rest))
-            self._line += rest
+        rest = b"" if lines[-1].endswith((b"\n", b"\r")) else lines.pop()
         for line in lines:
-            self._take_line(line.rstrip(b"\r\n"), events)
+            if not self._take_line(line.rstrip(b"\r\n"), events):
+                return events
+        self._line += rest
+        self.too_long = len(rest) > self._max
         return events
 
     def close(self) -> list[Event]:
@@ -75,41 +79,40 @@ class SseDecoder:
         the caller to look whether it is whole.
         """
         events: list[Event] = []
-        if self._line:
-            line = bytes(self._line)
-            self._line.clear()
-            self._take_line(line, events)
-        self._dispatch(events)
+        line = bytes(self._line)
+        self._line.clear()
+        if not line or self._take_line(line, events):
+            self._dispatch(events)
         return events
 
-    def _take_line(self, line: bytes, events: list[Event]) -> None:
-        if self._at_start:
-            self._at_start = False
-            line = line.removeprefix(_BYTE_ORDER_MARK)
+    def _take_line(self, line: bytes, events: list[Event]) -> bool:
+        """False: it is too long, or makes its event so."""
         if not line:
             self._dispatch(events)
-            return
+            return True
+        if self._at_start:
+            line = line.removeprefix(_BYTE_ORDER_MARK)
+            self._at_start = False
+        self.too_long = len(line) > self._max
         field, _, value = line.partition(b":")
         if value.startswith(b" "):
             value = value[1:]
         if field == b"data":
-            self._size += len(value) + 1
-            self._check(self._size)
-            self._data.append(value)
+            if self._data is None:
+                self._data = bytearray()
+            self._data += value
+            self._data += b"\n"
+            self.too_long = self.too_long or len(self._data) > self._max
         elif field == b"event":
-            self._name = value.decode("utf-8", "replace")
+            self._name = value[:MAX_NAME].decode("utf-8", "replace")
+        return not self.too_long
 
     def _dispatch(self, events: list[Event]) -> None:
-        if self._data:
-            data = self._data[0] if len(self._data) == 1 else b"\n".join(self._data)
-            events.append(Event(data, self._name))
-            self._data = []
-            self._size = 0
+        self._at_start = False
+        if self._data is not None:
+            events.append(Event(bytes(self._data[:-1]), self._name))
+            self._data = None
         self._name = ""
-
-    def _check(self, size: int) -> None:
-        if size > self._max:
-            raise EventTooLong(f"an event of the provider's stream is longer than {self._max} bytes")
 
 
 def encode_event(data: bytes, name: str = "") -> bytes:

@@ -1,7 +1,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tieline_router.streaming.sse import Event, EventTooLong, SseDecoder, encode_comment, encode_event
+from tieline_router.streaming.sse import Event, SseDecoder, encode_comment, encode_event
 
 from tests.support.openai_answers import split
 
@@ -68,19 +68,28 @@ def test_an_event_without_its_blank_line_comes_at_the_end() -> None:
 @given(st.lists(st.sampled_from([b"x" * 40, b"data: ", b"\n", b"\n" + b"x" * 150]), max_size=60))
 def test_the_buffer_has_a_bound(chunks: list[bytes]) -> None:
     decoder = SseDecoder(100)
-    try:
-        for chunk in chunks:
-            decoder.feed(chunk)
-            assert len(decoder._line) <= 100
-            assert sum(map(len, decoder._data)) <= 100
-    except EventTooLong:
-        pass
+    for chunk in chunks:
+        decoder.feed(chunk)
+        if decoder.too_long:
+            break
+        assert len(decoder._line) <= 100
+        assert len(decoder._data or b"") <= 100
 
 
 @pytest.mark.parametrize("endless", [b"data: x\n", b"x"])
 def test_an_endless_event_is_refused(endless: bytes) -> None:
-    with pytest.raises(EventTooLong):
-        decode(*[endless] * 2000, limit=1000)
+    decoder = SseDecoder(1000)
+    assert [event for _ in range(2000) for event in decoder.feed(endless)] == []
+    assert decoder.too_long
+    assert decoder.feed(b"\n\ndata: a\n\n") == []
+
+
+@given(st.sets(st.integers(1, 199)))
+def test_what_came_before_a_line_that_is_too_long_is_given_wherever_it_is_cut(cuts: set[int]) -> None:
+    decoder = SseDecoder(100)
+    pieces = split(b"data: a\n\ndata: " + b"x" * 150 + b"\n\ndata: b\n\n", cuts)
+    assert [event for piece in pieces for event in decoder.feed(piece)] == [Event(b"a")]
+    assert decoder.too_long
 
 
 @given(st.text(), st.sampled_from(["", "error"]))
