@@ -1,30 +1,37 @@
 """What is sent to a provider for one attempt. Pure; used by the runtime.
 
 Fields that nobody changes keep their bytes. Fields that speak to a router stay here, end users are pseudonyms outside,
-and usage is asked for.
+usage is asked for, and nothing is stored. Where the provider speaks another API, a translator makes the fields first.
 """
 
 from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from tieline_router.apis import CHAT, COMPLETIONS, Operation
-from tieline_router.wire.fields import NULL, Fields, given, raw
-from tieline_router.wire.request import ApiRequest
+from tieline_router.apis import CHAT, COMPLETIONS, COUNT_TOKENS, MESSAGES, RESPONSES, Operation
+from tieline_router.wire.fields import FALSE, NULL, TRUE, Fields, given, lenient, raw
+from tieline_router.wire.translations import translated
+
+if TYPE_CHECKING:
+    from tieline_router.wire.multipart import Multipart
+    from tieline_router.wire.request import ApiRequest
 
 ROUTER_ONLY: Final = frozenset(
     {"provider", "models", "route", "transforms", "plugins", "preset", "usage", "session_id", "trace", "debug"}
 )
 """Fields that speak to a router; model servers refuse them or warn."""
+_MESSAGES_ROUTER_ONLY: Final = ROUTER_ONLY | {"user", "fallbacks"}
+"""OpenRouter takes these with Messages too; Anthropic refuses fields that it does not know."""
 _IDENTITIES: Final = ("user", "safety_identifier")
-_JSON: Final = "application/json"
+DEFAULT_MAX_TOKENS: Final = 8192
+"""`max_tokens` of Messages where neither the client nor the pool's model says anything: Anthropic's API wants one, and
+OpenRouter's clients need not send it."""
 _USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
-_TRUE: Final = msgspec.Raw(b"true")
-_options: Final = msgspec.json.Decoder(Fields)
+_object: Final = msgspec.json.Decoder(Fields)
 _encode: Final = msgspec.json.Encoder().encode
 
 
@@ -32,7 +39,7 @@ class AttemptBody(NamedTuple):
     """The body of one attempt."""
 
     body: bytes
-    content_type: str = _JSON
+    content_type: str = "application/json"
     dropped: tuple[str, ...] = ()
     """Sampling parameters that a translation left out."""
 
@@ -50,7 +57,7 @@ def attempt_body(
     *,
     ask_usage: bool,
     identity_salt: str | None,
-    max_output_tokens: int | None = None,  # noqa: ARG001 - for translations
+    max_output_tokens: int | None = None,
 ) -> AttemptBody:
     """The body for one attempt.
 
@@ -62,26 +69,64 @@ def attempt_body(
         identity_salt: set for providers outside: the end user's identity is sent as a hash that only this installation
             can tell from others of the same name; None sends it as it is.
         max_output_tokens: what the model can write at most, for APIs that must be told a limit.
+
+    Raises:
+        BadRequest: `untranslatable`: the provider's API has no place for something that the request says.
     """
+    if request.parts is not None:
+        return _multipart(request.parts, upstream_model, identity_salt)
+    dropped: tuple[str, ...] = ()
     fields = dict(request.fields)
-    if not ROUTER_ONLY.isdisjoint(fields):  # 0.1 µs, while a comprehension over all fields takes 0.5
-        for name in ROUTER_ONLY:
-            fields.pop(name, None)
+    if request.operation is MESSAGES and not given(fields, "max_tokens"):
+        fields["max_tokens"] = raw(max_output_tokens or DEFAULT_MAX_TOKENS)
+    if operation is not request.operation:
+        fields, dropped = translated(request.operation, operation, fields, max_output_tokens)
+    _edit(fields, operation, stream=request.view.stream, ask_usage=ask_usage, identity_salt=identity_salt)
     fields["model"] = _model(upstream_model)
-    if request.view.stream and (operation is CHAT or operation is COMPLETIONS):
+    return AttemptBody(_encode(fields), dropped=dropped)
+
+
+def _edit(fields: Fields, operation: Operation, *, stream: bool, ask_usage: bool, identity_salt: str | None) -> None:
+    """Changes what is ours to change, by the provider's operation."""
+    anthropic = operation is MESSAGES or operation is COUNT_TOKENS
+    ours = _MESSAGES_ROUTER_ONLY if anthropic else ROUTER_ONLY
+    if not ours.isdisjoint(fields):  # 0.1 µs, while a comprehension over all fields takes 0.5
+        for name in ours:
+            fields.pop(name, None)
+    if operation is RESPONSES:
+        fields["store"] = FALSE
+    elif stream and (operation is CHAT or operation is COMPLETIONS):
         _set_usage(fields, ask_usage)
     if identity_salt is not None:
+        if anthropic:
+            _hash_anthropic(fields, identity_salt)
         for name in _IDENTITIES:
             if name in fields and given(fields, name):
                 fields[name] = raw(hashed_identity(identity_salt, bytes(fields[name])))
-    return AttemptBody(_encode(fields))
 
 
 def _set_usage(fields: Fields, ask: bool) -> None:
     old = fields.pop("stream_options", NULL)
     if ask:
         plain = old in (NULL, _USAGE)
-        fields["stream_options"] = _USAGE if plain else raw(_options.decode(old) | {"include_usage": _TRUE})
+        fields["stream_options"] = _USAGE if plain else raw(_object.decode(old) | {"include_usage": TRUE})
+
+
+def _hash_anthropic(fields: Fields, salt: str) -> None:
+    none: Fields = {}
+    metadata = lenient(_object.decode, bytes(fields.get("metadata", NULL)), none)
+    if given(metadata, "user_id"):
+        metadata["user_id"] = raw(hashed_identity(salt, bytes(metadata["user_id"])))
+        fields["metadata"] = raw(metadata)
+
+
+def _multipart(parts: Multipart, upstream_model: str, identity_salt: str | None) -> AttemptBody:
+    replace: dict[str, str | None] = dict.fromkeys(ROUTER_ONLY)
+    replace["model"] = upstream_model
+    if identity_salt is not None:
+        texts = {part.name: parts.body[part.start : part.end] for part in parts.parts if part.name in _IDENTITIES}
+        replace.update((name, hashed_identity(identity_salt, text)) for name, text in texts.items())
+    return AttemptBody(parts.replaced(replace), parts.content_type)
 
 
 def hashed_identity(salt: str, value: bytes) -> str:

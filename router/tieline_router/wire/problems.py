@@ -90,7 +90,7 @@ def _param(problem: Problem) -> str | None:
 
 
 def _refined(availability: Mapping[str, Any]) -> dict[str, Any]:
-    """`constraint_filtered` in a narrower word of OpenRouter's, where all filters that removed something agree on it."""
+    """`constraint_filtered` in a narrower word of OpenRouter's, where all filters that removed something agree."""
     found = dict(availability)
     if found.get("code") == "constraint_filtered":
         excluded = frozenset(found.get("excluded_by", ()))
