@@ -12,7 +12,7 @@ from tieline_router.apis import CHAT, Operation
 from tieline_router.streaming.choices import ChoicesObserver, check_choices
 from tieline_router.streaming.dull import DullChunks
 from tieline_router.streaming.form import AnswerStream, Stamp, Whole
-from tieline_router.streaming.observe import EMPTY_VALUES, Failure
+from tieline_router.streaming.observe import EMPTY_VALUES, Failure, never_raises
 from tieline_router.streaming.sse import Event, encode_event
 from tieline_router.streaming.stream import DONE, Stream
 from tieline_router.streaming.usage import parse_usage
@@ -72,6 +72,7 @@ class ChoicesForm:
         writer = ChoicesWriter(stamp, self._operation, max_event_bytes)
         return Stream(ChoicesObserver(stamp.choices), writer, max_event_bytes, writer.dull.write)
 
+    @never_raises
     def whole(self, stamp: Stamp, body: bytes) -> Whole | Failure:
         checked = check_choices(body, stamp.choices)
         if isinstance(checked, Failure):

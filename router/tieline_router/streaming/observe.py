@@ -7,8 +7,9 @@ by the runtime for plain answers.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
-from typing import Final, NamedTuple, TypeVar
+from collections.abc import Callable, Container, Iterable
+from functools import wraps
+from typing import Final, NamedTuple, ParamSpec, TypeVar
 
 import msgspec
 
@@ -16,6 +17,7 @@ from tieline_router.errors import ErrorClass
 from tieline_router.streaming.sse import Event
 from tieline_router.streaming.usage import Usage, parse_usage
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 EMPTY_VALUES: Final = frozenset({b"", b"null", b'""', b"[]", b"{}"})
@@ -41,6 +43,28 @@ def read(decoder: msgspec.json.Decoder[T], data: bytes) -> T | Failure:
         # msgspec has one class for all; its text is the only sign that the JSON was good as far as it went.
         kind = ErrorClass.TRUNCATED if "truncated" in str(error) else ErrorClass.GARBAGE
         return Failure(kind, f"the provider sent what is no answer of its API: {error}")
+
+
+UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
+"""What reading JSON a second time can raise although the first went well: it is nested as deep as just bearable, and
+bears no more from a place that is deeper in the program."""
+
+
+def never_raises(write: Callable[P, T]) -> Callable[P, T | Failure]:
+    """Makes a failure of the provider of what it sent and cannot be read a second time."""
+
+    @wraps(write)
+    def guarded(*args: P.args, **kwargs: P.kwargs) -> T | Failure:
+        try:
+            return write(*args, **kwargs)
+        except UNREADABLE as error:
+            return unwritable(error)
+
+    return guarded
+
+
+def unwritable(error: Exception) -> Failure:
+    return Failure(ErrorClass.GARBAGE, f"the provider sent what cannot be passed on: {error}")
 
 
 def empty(content: bool, reasons: Iterable[str], usage: Usage | None, unexplained: Container[str]) -> Failure | None:

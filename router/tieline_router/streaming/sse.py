@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 DEFAULT_MAX_EVENT_BYTES: Final = 4 * 1024 * 1024
 MAX_NAME: Final = 256
 """Bytes of an event's name that are kept."""
+_BREAKS: Final = {10: None, 13: None}
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -116,8 +117,8 @@ class SseDecoder:
 
 
 def encode_event(data: bytes, name: str = "") -> bytes:
-    """One event as bytes. Line breaks inside `data` become further data lines, which decode to LF."""
-    head = b"event: " + name.encode() + b"\n" if name else b""
+    """One event as bytes. Line breaks inside `data` become further data lines, which decode to LF. A name has none."""
+    head = b"event: " + name.translate(_BREAKS).encode() + b"\n" if name else b""
     if b"\n" not in data and b"\r" not in data:
         return head + b"data: " + data + b"\n\n"
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")

@@ -16,10 +16,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, Protocol
 
-import msgspec
-
 from tieline_router.errors import ErrorClass
-from tieline_router.streaming.observe import Failure
+from tieline_router.streaming.observe import UNREADABLE, Failure, unwritable
 from tieline_router.streaming.sse import Event, SseDecoder, encode_event
 from tieline_router.streaming.usage import Usage
 
@@ -31,8 +29,6 @@ HOLD_BACK_BYTES: Final = 64 * 1024
 Quick = Callable[[bytes], bytes | None]
 """What the client gets for a dull event; None: it is none, or the writer is not sure. Takes any bytes: that they are
 exactly one framed event, with LF as its line ends, is the writer's to check."""
-
-_UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 
 
 class Observer(Protocol):
@@ -74,7 +70,9 @@ class Writer(Protocol):
 
 
 class Stream:
-    """The one `AnswerStream`. Feed it what the provider sends; write to the client what it returns."""
+    """The one `AnswerStream`. Feed it what the provider sends; write to the client what it returns.
+
+    What the runtime asks after every piece are plain attributes, which a dull event never changes."""
 
     def __init__(self, observer: Observer, writer: Writer, max_event_bytes: int, quick: Quick | None = None) -> None:
         self._decoder = SseDecoder(max_event_bytes)
@@ -84,19 +82,11 @@ class Stream:
         self._now: Quick | None = None
         """`quick`, while an event may begin and the answer is past its commit."""
         self._held = bytearray()
-        self.opened = False
+        self.opened = self.committed = self.finished = False
         self.failure: Failure | None = None
         self.ended = False
         self._terminated = False
         """The provider wrote its terminator."""
-
-    @property
-    def committed(self) -> bool:
-        return self._observer.content
-
-    @property
-    def finished(self) -> bool:
-        return self._observer.finished
 
     @property
     def usage(self) -> Usage | None:
@@ -108,7 +98,7 @@ class Stream:
 
     @property
     def next_sequence(self) -> int:
-        return self._writer.next_sequence
+        return self._writer.next_sequence if self.opened else 0
 
     def feed(self, chunk: bytes) -> bytes:
         """What the client may have now, often nothing before the content commit."""
@@ -130,8 +120,8 @@ class Stream:
         if self.failure is None:
             try:
                 closing = self._writer.end()
-            except _UNREADABLE as error:
-                self.failure = _unwritable(error)
+            except UNREADABLE as error:
+                self.failure = unwritable(error)
             else:
                 out[:0] = self._held
                 self._held.clear()
@@ -180,7 +170,8 @@ class Stream:
         else:
             if self._decoder.too_long:
                 failure = Failure(ErrorClass.ANSWER_TOO_LARGE, "an event of the provider's stream is too long")
-        if failure is not None and self._observer.finished:
+        self.committed, self.finished = self._observer.content, self._observer.finished
+        if failure is not None and self.finished:
             self.ended = True  # a broken piece after the last finish reason takes nothing from the answer
         else:
             self.failure = failure
@@ -199,8 +190,8 @@ class Stream:
             return failure
         try:
             self._emit(self._writer.take(event), out)
-        except _UNREADABLE as error:  # nested as deep as the observer could just bear
-            return _unwritable(error)
+        except UNREADABLE as error:  # nested as deep as the observer could just bear
+            return unwritable(error)
         if self._observer.ended:
             self.ended = self._terminated = True
         return None
@@ -214,7 +205,3 @@ class Stream:
             self.opened = True
             out += self._held
             self._held.clear()
-
-
-def _unwritable(error: Exception) -> Failure:
-    return Failure(ErrorClass.GARBAGE, f"the provider sent what cannot be passed on: {error}")

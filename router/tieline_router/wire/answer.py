@@ -92,8 +92,10 @@ def priced(stamp: Stamp, usage: bytes | msgspec.Raw, counts: Usage | None, names
         counts: the same, read; None: not understood, so that there is no price.
         names: what the parts are called.
     """
-    fields = read_fields(usage)
     cost = None if counts is None else stamp.cost(counts)
+    if cost is None and stamp.dialect.tree == "openai":
+        return msgspec.Raw(usage)
+    fields = read_fields(usage)
     if stamp.dialect.tree == "openrouter":
         fields.pop("cost_details", None)
         fields |= {"cost": NULL, "is_byok": raw(False)}

@@ -1,18 +1,28 @@
-from tieline_router.apis import CHAT, Dialect
+import pytest
+from tieline_router.apis import COUNT_TOKENS, OPERATIONS, TRANSLATIONS, Dialect, Operation
 from tieline_router.streaming.form import Stamp
 from tieline_router.streaming.forms import form
+from tieline_router.streaming.observe import Failure
 
-STAMP = Stamp(Dialect("openai", CHAT), "gen-1", "author/model", "Own", 1)
+PAIRS = [
+    (client, provider)
+    for client in OPERATIONS.values()
+    if not client.passed_through
+    for provider in (client, *TRANSLATIONS.get(client, ()))
+]
 
 
-def test_a_form_streams_and_gives_whole_answers() -> None:
-    tested = form(CHAT, CHAT)
-    stream = tested.stream(STAMP, 1 << 20)
-    out = stream.feed(b'data: {"choices":[{"index":0,"delta":{"content":"a"},"finish_reason":"stop"}]}\n\n')
-    assert b'"id":"gen-1"' in out
-    assert stream.committed
-    assert stream.opened
-    assert stream.end() == b"data: [DONE]\n\n"
-    assert stream.failure is None
-    body = b'{"choices":[{"index":0,"message":{"content":"a"},"finish_reason":"stop"}]}'
-    assert b'"model":"author/model"' in getattr(tested.whole(STAMP, body), "body", b"")
+@pytest.mark.parametrize(("client", "provider"), PAIRS, ids=lambda operation: operation.path)
+def test_every_pair_that_the_table_of_operations_permits_has_a_form(client: Operation, provider: Operation) -> None:
+    stamp = Stamp(Dialect("openai", client), "gen-1", "author/model", "Own", 1)
+    tested = form(client, provider)
+    assert isinstance(tested.whole(stamp, b"<html>"), Failure)
+    if client.streams:
+        stream = tested.stream(stamp, 1 << 20)
+        assert (stream.feed(b"data: {}\n\n"), stream.end()) == (b"", b"")
+        assert stream.failure is not None
+
+
+def test_what_is_passed_through_unread_has_none() -> None:
+    with pytest.raises(KeyError):
+        form(COUNT_TOKENS, COUNT_TOKENS)
