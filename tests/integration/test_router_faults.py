@@ -64,7 +64,7 @@ BEFORE_COMMIT: dict[str, Callable[[], Reply]] = {
     "garbage event": replies.garbage_event,
     "JSON cut in an event": replies.cut_json_event,
     "HTML page": replies.wrong_content_type,
-    "gzip": replies.compressed,
+    "unknown coding": lambda: replies.compressed("br"),
 }
 AFTER_COMMIT: dict[str, tuple[Callable[[], Reply], str]] = {
     "hang": (lambda: replies.hang_mid_stream(2), "timeout_idle"),

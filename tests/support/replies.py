@@ -266,14 +266,14 @@ def wrong_content_type(content_type: str = "text/html") -> Reply:
     return lambda _: [Head(200, {"Content-Type": content_type, "Content-Length": str(len(body))}), Body(body)]
 
 
-def compressed() -> Reply:
-    """gzip, although identity was asked."""
+def compressed(coding: str = "gzip") -> Reply:
+    """gzip, although identity was asked; under another name, what no client can read."""
 
     def reply(asked: Asked) -> Iterable[Action]:
         good = answer(asked)
         body = gzip.compress(b"".join((*good.opening, *good.content, *good.closing)), mtime=0)
         kind = good.head.headers["Content-Type"]
-        headers = {"Content-Type": kind, "Content-Encoding": "gzip", "Content-Length": str(len(body))}
+        headers = {"Content-Type": kind, "Content-Encoding": coding, "Content-Length": str(len(body))}
         return [Head(200, headers), Body(body)]
 
     return reply

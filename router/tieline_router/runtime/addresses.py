@@ -8,12 +8,13 @@ at the cluster's own services today (DNS rebinding). Used by `upstream`.
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
 from enum import Enum
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
-from typing import Final
+from typing import Any, Final, TypeAlias
 
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
+AddressInfo: TypeAlias = tuple[int | socket.AddressFamily, int | socket.SocketKind, int, str, tuple[Any, ...]]
+"""One line of `getaddrinfo`: family, type, protocol, canonical name, socket address."""
 
 _NAT64: Final = ip_network("64:ff9b::/96")
 _METADATA: Final = ip_address("fd00:ec2::254")
@@ -87,26 +88,15 @@ def literal_address(host: str) -> str | None:
         return None
 
 
-class CheckingResolver(AbstractResolver):
-    """Resolves names and leaves out addresses that are not permitted.
+def permitted(host: str, addresses: Iterable[AddressInfo], reach: Reach) -> list[AddressInfo]:
+    """Those of a host's addresses that may be connected to.
 
     Raises:
-        AddressRefused: nothing is left.
+        AddressRefused: none is.
     """
-
-    def __init__(self, reach: Reach, inner: AbstractResolver | None = None) -> None:
-        self._reach = reach
-        self._inner = inner or ThreadedResolver()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        results = await self._inner.resolve(host, port, family)
-        permitted = [result for result in results if self._reach.permits(result["host"])]
-        if not permitted:
-            found = ", ".join(sorted({result["host"] for result in results}))
-            raise AddressRefused(f"{host} resolves to {found}, which is {self._reach.value}")
-        return permitted
-
-    async def close(self) -> None:
-        await self._inner.close()
+    found = list(addresses)
+    allowed = [info for info in found if reach.permits(str(info[4][0]))]
+    if not allowed:
+        stated = ", ".join(sorted({str(info[4][0]) for info in found}))
+        raise AddressRefused(f"{host} resolves to {stated}, which is {reach.value}")
+    return allowed

@@ -7,16 +7,17 @@ secrets) pair and remembers what it built. Used by `exchange`.
 from __future__ import annotations
 
 import ssl
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Final
+from urllib.request import getproxies_environment, proxy_bypass
 
-from aiohttp import BasicAuth
-from aiohttp.helpers import get_env_proxy_for_url
 from multidict import CIMultiDict
 from tieline_api.commandline import tieline_version
 from tieline_api.snapshot import Credential, Pool, SecretRef, SecretValue
 from yarl import URL
 
+from tieline_router.apis import ANTHROPIC_VERSION, CHAT, PROTOCOLS, Operation, Protocol
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.offers import CompiledPool
 from tieline_router.runtime.addresses import Reach
@@ -48,7 +49,11 @@ _OWN_HEADERS: Final = frozenset(
 """Headers that belong to one connection or describe the body: no manifest's business (RFC 9110, section 7.6.1)."""
 _REMEMBERED: Final = 4096
 _BUNDLES: Final = 256
-CHAT: Final = "/chat/completions"
+_CREDENTIAL_HEADERS: Final = {
+    Protocol.OPENAI: frozenset({"authorization"}),
+    Protocol.ANTHROPIC: frozenset({"authorization", "x-api-key"}),
+}
+"""Headers that authenticate: a credential's business. A manifest may set one with a Secret where there is none."""
 
 
 def _reach(wire: Pool) -> Reach:
@@ -86,60 +91,73 @@ class Targets:
         self._secrets = secrets
         self._contexts = contexts
         self._trust_env = trust_env
-        self._built: dict[tuple[str, str | None, str | None], Target] = {}
+        self._built: dict[tuple[str, str | None, str | None, str], Target] = {}
 
-    def target(self, pool: CompiledPool, address: str | None, credential: Credential | None) -> Target:
-        """Where a chat completion goes.
+    def target(
+        self, pool: CompiledPool, address: str | None, credential: Credential | None, operation: Operation = CHAT
+    ) -> Target:
+        """Where a request goes.
 
         Args:
             pool: the compiled pool; External ones have a base URL.
             address: `host:port` of a SelfHosted pool's endpoint; None for an External pool.
             credential: what authenticates us; None when the pool needs nothing.
+            operation: what the provider is asked; the pool speaks its protocol.
 
         Raises:
             UpstreamFailure: a secret is not here, or is none that can be sent.
         """
-        key = (pool.key, address, credential.name if credential else None)
+        key = (pool.key, address, credential.name if credential else None, operation.path)
         known = self._built.get(key)
         if known is None:
             if len(self._built) >= _REMEMBERED:
                 self._built.clear()
-            known = self._built[key] = self._build(pool, address, credential)
+            known = self._built[key] = self._build(pool, address, credential, operation)
         return known
 
-    def _build(self, pool: CompiledPool, address: str | None, credential: Credential | None) -> Target:
+    def _build(
+        self, pool: CompiledPool, address: str | None, credential: Credential | None, operation: Operation
+    ) -> Target:
         wire = pool.wire
+        protocol = PROTOCOLS[operation.api]
+        path = next((one.path for one in wire.protocols if one.type == protocol), None)
+        if path is None:  # routing knows it, so this is a mistake of ours
+            raise UpstreamFailure(ErrorClass.INTERNAL, f"pool {pool.key} does not speak {protocol}")
         base = wire.base_url if address is None else f"{wire.scheme}://{address}"
-        path = next((protocol.path for protocol in wire.protocols if protocol.type == "OpenAI"), "")
         try:
-            url = URL((base or "").rstrip("/") + path.rstrip("/") + CHAT)
+            url = URL((base or "").rstrip("/") + path.rstrip("/") + operation.path)
         except ValueError:
             raise UpstreamFailure(
                 ErrorClass.NAME_UNRESOLVED, f"pool {pool.key} has no address that can be read"
             ) from None
         refs = [header.secret for header in wire.headers] + [credential.secret if credential else None]
-        proxy, proxy_auth = self._proxy(url) if pool.external else (None, None)
+        proxy, proxy_authorization = self._proxy(url) if pool.external else (None, None)
         return Target(
             url=url,
-            headers=self._headers(wire, credential),
+            headers=self._headers(wire, credential, protocol),
             secrets=tuple(self._value(ref) for ref in refs if ref is not None),
             tls=self._context(wire.tls.ca) if wire.tls and wire.tls.ca else True,
             server_name=wire.tls.server_name if wire.tls else None,
             reach=_reach(wire),
             proxy=proxy,
-            proxy_auth=proxy_auth,
+            proxy_authorization=proxy_authorization,
         )
 
-    def _headers(self, wire: Pool, credential: Credential | None) -> Mapping[str, str]:
+    def _headers(self, wire: Pool, credential: Credential | None, protocol: Protocol) -> Mapping[str, str]:
         """Names are told apart as HTTP does it, without regard to case. What belongs to the router or to a credential
         is left out: the API server refuses it, but a configuration may be older than that rule."""
         headers: CIMultiDict[str] = CIMultiDict(_BASE_HEADERS)
+        if protocol is Protocol.ANTHROPIC:
+            headers["anthropic-version"] = ANTHROPIC_VERSION
+        authenticating = _CREDENTIAL_HEADERS[protocol]
         for header in wire.headers:
             name = header.name.lower()
-            if name in _OWN_HEADERS or (name == "authorization" and (credential is not None or header.secret is None)):
+            if name in _OWN_HEADERS or (name in authenticating and (credential is not None or header.secret is None)):
                 continue
             headers[header.name] = self._value(header.secret) if header.secret else header.value or ""
-        if credential is not None:
+        if credential is not None and protocol is Protocol.ANTHROPIC:
+            headers["x-api-key"] = self._value(credential.secret)
+        elif credential is not None:
             headers["Authorization"] = f"Bearer {self._value(credential.secret)}"
         return headers
 
@@ -165,10 +183,19 @@ class Targets:
             detail = f"secret {ref.id} is not a PEM bundle of certificates: {error.reason}"
             raise UpstreamFailure(ErrorClass.TLS, detail) from None
 
-    def _proxy(self, url: URL) -> tuple[URL | None, BasicAuth | None]:
-        if not self._trust_env:
+    def _proxy(self, url: URL) -> tuple[URL | None, str | None]:
+        """The proxy that the environment names, and what it wants to see of us."""
+        host = url.host or ""
+        stated = getproxies_environment().get(url.scheme) if self._trust_env else None
+        if not stated or proxy_bypass(host):
             return None, None
         try:
-            return get_env_proxy_for_url(url)
-        except LookupError:
-            return None, None
+            proxy = URL(stated if "://" in stated else f"http://{stated}")
+        except ValueError:
+            raise UpstreamFailure(
+                ErrorClass.CONNECT_REFUSED, "the environment names no proxy that can be read"
+            ) from None
+        if proxy.user is None:
+            return proxy.origin(), None
+        pair = f"{proxy.user}:{proxy.password or ''}".encode()
+        return proxy.origin(), f"Basic {b64encode(pair).decode()}"

@@ -1,4 +1,4 @@
-"""What keeps a request from being sent at all is a failure of its endpoint, whatever aiohttp makes of it."""
+"""What keeps a request from being sent at all is a failure of its endpoint, whatever the system makes of it."""
 
 from __future__ import annotations
 
