@@ -6,7 +6,6 @@ The provider-side observer has found the answer complete before; what is not und
 
 from __future__ import annotations
 
-import json
 from typing import Any, Final
 
 import msgspec
@@ -97,16 +96,11 @@ def read_answer(data: bytes) -> Answer | None:
 
 
 def read_string(raw: msgspec.Raw) -> str | None:
-    """A JSON string. Half a surrogate pair, which some servers let out, becomes the sign for what is unreadable."""
+    """A JSON string; None for any other value."""
     try:
         return _string(raw)
     except _UNREADABLE:
-        pass
-    try:
-        text = json.loads(bytes(raw))
-    except (ValueError, RecursionError):
         return None
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace") if isinstance(text, str) else None
 
 
 def read_said(raw: msgspec.Raw) -> Said:
