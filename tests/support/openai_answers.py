@@ -1,6 +1,7 @@
-"""The pieces of scripted answers: the actions that an upstream performs, and OpenAI's answers cut into them.
+"""The pieces of scripted answers: the actions that an upstream performs, and chat completions cut into them.
 
-Pure: no sockets, no clock. `replies.py` composes these into named behaviours, `upstream.py` performs them.
+Pure: no sockets, no clock. `replies.py` composes these into named behaviours, `upstream.py` performs them; the answers
+of the other APIs stand in `completions_answers`, `responses_answers` and `anthropic_answers`.
 """
 
 from __future__ import annotations
@@ -70,20 +71,22 @@ class Asked:
     include_usage: bool = False
     prompt_characters: int = 0
     number: int = 1  # counts the upstream's completions from 1
+    path: str = "/chat/completions"
 
     @classmethod
-    def from_json(cls, body: Any, number: int) -> Asked:
-        """Reads a decoded chat request as far as it is well-formed; anything else keeps its default."""
+    def from_json(cls, body: Any, number: int, path: str = "/chat/completions") -> Asked:
+        """Reads a decoded request as far as it is well-formed; anything else keeps its default."""
         if not isinstance(body, dict):
-            return cls(number=number)
+            return cls(number=number, path=path)
         options = body.get("stream_options")
-        messages = body.get("messages")
+        messages = body.get("messages", body.get("input", body.get("prompt")))
         return cls(
             model=str(body.get("model", "unknown")),
             stream=body.get("stream") is True,
             include_usage=isinstance(options, dict) and options.get("include_usage") is True,
             prompt_characters=len(json.dumps(messages)) if messages else 0,
             number=number,
+            path=path,
         )
 
 
@@ -108,17 +111,19 @@ class Answer:
         return [*map(Body, self.content[after:]), *map(Body, self.closing)]
 
 
-def event(payload: object) -> bytes:
+def event(payload: object, name: str = "") -> bytes:
     """One server-sent event, with `payload` as JSON unless it is bytes already."""
     data = payload if isinstance(payload, bytes) else json.dumps(payload, separators=(",", ":")).encode()
-    return b"data: " + data + b"\n\n"
+    return (f"event: {name}\n".encode() if name else b"") + b"data: " + data + b"\n\n"
 
 
 DONE = event(b"[DONE]")
 
 
 def pieces_of(text: str, count: int) -> list[str]:
-    """Cuts text into `count` parts of nearly equal length (fewer when the text is shorter)."""
+    """Cuts text into `count` parts of nearly equal length (fewer when the text is shorter, none when there is none)."""
+    if not text:
+        return []
     count = max(1, min(count, len(text)))
     return [text[len(text) * i // count : len(text) * (i + 1) // count] for i in range(count)]
 
@@ -179,15 +184,19 @@ def json_head(body: bytes, status: int = 200, headers: Mapping[str, str] | None 
 
 
 def answer(asked: Asked, text: str = GREETING, chunks: int = 3, finish_reason: str | None = "stop") -> Answer:
-    """The well-formed answer to this request: what each fault below starts from."""
+    """The well-formed answer to this chat request, with another text or no finish reason where a fault wants it."""
     parts = pieces_of(text, chunks)
     if not asked.stream:
-        body = completion(asked, text, len(parts), finish_reason)
-        half = len(body) // 2
-        return Answer(json_head(body), (), (body[:half], body[half:]), ())
+        return plain(completion(asked, text, len(parts), finish_reason))
     closing = [chunk(asked, {}, finish_reason)] if finish_reason else []
     if asked.include_usage:
         closing.append(chunk(asked, None, usage=usage(asked, len(parts))))
     opening = (chunk(asked, {"role": "assistant", "content": ""}),)
     content = tuple(chunk(asked, {"content": part}) for part in parts)
     return Answer(stream_head(), opening, content, (*closing, DONE))
+
+
+def plain(body: bytes) -> Answer:
+    """A whole body, in two halves."""
+    half = len(body) // 2
+    return Answer(json_head(body), (), (body[:half], body[half:]), ())

@@ -1,9 +1,9 @@
 """What a scripted upstream does with one request: the vocabulary of fault tests.
 
 Pure: no sockets, no clock; `upstream.py` performs the actions. Every public function names one behaviour of a provider,
-good or bad, and returns a `Reply`; most of them answer a stream or a plain request, whichever was asked.
-`after` counts content pieces that are sent before the fault (content deltas of a stream, halves of a plain answer).
-An `asyncio.Event` holds a reply at a point until the test lets it go on, so that no test needs to sleep.
+good or bad, and returns a `Reply`; most of them answer a stream or a plain request, whichever was asked, in the API of
+the request's path. `after` counts content pieces that are sent before the fault (content deltas of a stream, halves of a
+plain answer). An `asyncio.Event` holds a reply at a point until the test lets it go on, so that no test needs to sleep.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ import asyncio
 import gzip
 from collections.abc import Iterable, Mapping
 
+from tests.support.answers import TERMINATORS, answer, error_answer, error_event
 from tests.support.openai_answers import (
     CLOSE,
-    DONE,
     GREETING,
     HANG,
     RESET,
@@ -25,8 +25,6 @@ from tests.support.openai_answers import (
     Raw,
     Reply,
     Wait,
-    answer,
-    completion,
     error_body,
     event,
     json_head,
@@ -139,7 +137,11 @@ def missing_done() -> Reply:
 
     def reply(asked: Asked) -> Iterable[Action]:
         good = answer(asked)
-        return [step for step in [*good.until(0), *good.since(0)] if step != Body(DONE)]
+        return [
+            step
+            for step in [*good.until(0), *good.since(0)]
+            if not (isinstance(step, Body) and step.data in TERMINATORS)
+        ]
 
     return reply
 
@@ -148,11 +150,8 @@ def empty_answer() -> Reply:
     """A well-formed answer without any content: a role, a finish reason, no text."""
 
     def reply(asked: Asked) -> Iterable[Action]:
-        if asked.stream:
-            good = answer(asked)
-            return [good.head, *map(Body, good.opening), *map(Body, good.closing)]
-        body = completion(asked, "", 0)
-        return [json_head(body), Body(body)]
+        good = answer(asked, "")
+        return [*good.until(0), *good.since(0)]
 
     return reply
 
@@ -209,8 +208,12 @@ def context_length_exceeded(limit: int = 8192, asked_for: int = 9000) -> Reply:
 
 def error_in_ok() -> Reply:
     """Status 200 and a JSON error where an answer should be (also to a stream, with a JSON content type)."""
-    body = error_body("Provider returned error", "server_error", 502)
-    return lambda _: [json_head(body), Body(body)]
+
+    def reply(asked: Asked) -> Iterable[Action]:
+        body = error_answer(asked, "Provider returned error", 502)
+        return [json_head(body), Body(body)]
+
+    return reply
 
 
 def error_in_stream(after: int = 0, code: int = 502) -> Reply:
@@ -219,7 +222,7 @@ def error_in_stream(after: int = 0, code: int = 502) -> Reply:
     def reply(asked: Asked) -> Iterable[Action]:
         if not asked.stream:
             return error_in_ok()(asked)
-        return [*answer(asked).until(after), Body(event(error_body("Provider returned error", "server_error", code)))]
+        return [*answer(asked).until(after), Body(error_event(asked, "Provider returned error", code))]
 
     return reply
 

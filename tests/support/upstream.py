@@ -1,6 +1,7 @@
-"""A scripted OpenAI-compatible server: what the router talks to in tests, and the external API of the demonstration.
+"""A scripted model server, OpenAI-compatible and Anthropic-compatible: what the router talks to in tests, and the
+external API of the demonstration.
 
-It performs what the script says, one `Reply` for each chat completion in order, then `default`; it records every
+It performs what the script says, one `Reply` for each generation in order, then `default`; it records every
 request and what became of it. It never judges: tests do. In a test:
 
     async with Upstream() as upstream:
@@ -27,6 +28,7 @@ from typing import Any, Literal, Self, TypeAlias
 from aiohttp import web
 
 from tests.support import replies
+from tests.support.answers import ANSWERS
 from tests.support.openai_answers import CREATED, Action, Asked, Body, Cut, Hang, Head, Raw, Reply, Wait, json_head
 
 MAX_BODY = 64 * 1024 * 1024
@@ -80,7 +82,7 @@ class Upstream:
         self.requests: list[Seen] = []
         """Everything that came in, whatever its path."""
         self.completions: list[Seen] = []
-        """The chat completions among them: what the script answers and the waiting methods count."""
+        """The generations (chat, messages …) among them: what the script answers and the waiting methods count."""
         self._script = deque(scripted)
         self._tls = tls
         self._runner: web.AppRunner | None = None
@@ -181,7 +183,8 @@ class Upstream:
         assert task is not None
         self._live.add(task)
         try:
-            response = await self._perform(request, seen, reply(Asked.from_json(seen.json, len(self.completions))))
+            asked = Asked.from_json(seen.json, len(self.completions), self._path(seen))
+            response = await self._perform(request, seen, reply(asked))
             seen.outcome = "answered" if seen.outcome == "open" else seen.outcome
             return response
         except (asyncio.CancelledError, ConnectionError):
@@ -192,9 +195,12 @@ class Upstream:
             self._live.discard(task)
             self._notify()
 
+    def _path(self, seen: Seen) -> str:
+        return seen.path.removeprefix(self.prefix) if seen.path != "/health" else seen.path
+
     def _reply_to(self, seen: Seen) -> Reply:
-        match seen.method, seen.path.removeprefix(self.prefix) if seen.path != "/health" else seen.path:
-            case "POST", "/chat/completions":
+        match seen.method, self._path(seen):
+            case "POST", path if path in ANSWERS:
                 self.completions.append(seen)
                 return self._script.popleft() if self._script else self.default
             case "GET", "/models":
