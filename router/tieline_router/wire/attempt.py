@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import msgspec
 
 from tieline_router.apis import CHAT, COMPLETIONS, COUNT_TOKENS, MESSAGES, RESPONSES, Operation
+from tieline_router.translate.chat_over_messages import DEFAULT_MAX_TOKENS
 from tieline_router.wire.fields import FALSE, NULL, TRUE, Fields, given, lenient, raw
 from tieline_router.wire.translations import translated
 
@@ -27,9 +28,6 @@ ROUTER_ONLY: Final = frozenset(
 _MESSAGES_ROUTER_ONLY: Final = ROUTER_ONLY | {"user", "fallbacks"}
 """OpenRouter takes these with Messages too; Anthropic refuses fields that it does not know."""
 _IDENTITIES: Final = ("user", "safety_identifier")
-DEFAULT_MAX_TOKENS: Final = 8192
-"""`max_tokens` of Messages where neither the client nor the pool's model says anything: Anthropic's API wants one, and
-OpenRouter's clients need not send it."""
 _USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
 _object: Final = msgspec.json.Decoder(Fields)
 _encode: Final = msgspec.json.Encoder().encode
@@ -77,7 +75,7 @@ def attempt_body(
         return _multipart(request.parts, upstream_model, identity_salt)
     dropped: tuple[str, ...] = ()
     fields = dict(request.fields)
-    if request.operation is MESSAGES and not given(fields, "max_tokens"):
+    if request.operation is MESSAGES and not given(fields, "max_tokens"):  # OpenRouter's clients need not send it
         fields["max_tokens"] = raw(max_output_tokens or DEFAULT_MAX_TOKENS)
     if operation is not request.operation:
         fields, dropped = translated(request.operation, operation, fields, max_output_tokens)

@@ -6,24 +6,22 @@ hear, with the field's name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import cache
-from importlib import import_module
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
 from tieline_router.apis import CHAT, MESSAGES, RESPONSES, Operation
 from tieline_router.errors import ErrorClass
+from tieline_router.translate import chat_over_messages, chat_over_responses, messages_over_chat, responses_over_chat
 from tieline_router.translate.translated import Translated, Untranslatable
 from tieline_router.wire.fields import BadRequest, Fields
 
-_NAMES: Final[Mapping[str, str]] = {CHAT.path: "chat", MESSAGES.path: "messages", RESPONSES.path: "responses"}
-
-
-@cache
-def _translator(client: str, provider: str) -> Callable[..., Any]:
-    module = import_module(f"tieline_router.translate.{_NAMES[client]}_over_{_NAMES[provider]}")
-    found: Callable[..., Any] = module.translate_request
-    return found
+_TRANSLATORS: Final[dict[tuple[str, str], Callable[..., Translated]]] = {
+    (CHAT.path, MESSAGES.path): chat_over_messages.translate_request,
+    (CHAT.path, RESPONSES.path): chat_over_responses.translate_request,
+    (MESSAGES.path, CHAT.path): messages_over_chat.translate_request,
+    (RESPONSES.path, CHAT.path): responses_over_chat.translate_request,
+}
+"""By the paths of the client's and the provider's operation."""
 
 
 def translated(client: Operation, provider: Operation, fields: Fields, max_output_tokens: int | None) -> Translated:
@@ -33,7 +31,6 @@ def translated(client: Operation, provider: Operation, fields: Fields, max_outpu
         BadRequest: something of the request has no place there.
     """
     try:
-        made: Translated = _translator(client.path, provider.path)(fields, max_output_tokens=max_output_tokens)
+        return _TRANSLATORS[client.path, provider.path](fields, max_output_tokens=max_output_tokens)
     except Untranslatable as refused:
         raise BadRequest(ErrorClass.UNTRANSLATABLE, refused.message, refused.param) from None
-    return made

@@ -9,11 +9,14 @@ from tieline_router.apis import (
     EMBEDDINGS,
     MESSAGES,
     RESPONSES,
+    TRANSLATIONS,
     Operation,
     PathTree,
 )
-from tieline_router.wire.attempt import DEFAULT_MAX_TOKENS, ROUTER_ONLY, attempt_body, hashed_identity
-from tieline_router.wire.request import read_request
+from tieline_router.errors import ErrorClass
+from tieline_router.translate.chat_over_messages import DEFAULT_MAX_TOKENS
+from tieline_router.wire.attempt import ROUTER_ONLY, attempt_body, hashed_identity
+from tieline_router.wire.request import BadRequest, read_request
 
 MESSAGES_FIELD = [{"role": "user", "content": "Hi"}]
 
@@ -120,3 +123,44 @@ def test_embeddings_are_sent_as_they_are() -> None:
     data = b'{"model":"m","input":[1, 2],"dimensions":8}'
     made = attempt_body(read_request(EMBEDDINGS, data, "openai"), EMBEDDINGS, "m", ask_usage=True, identity_salt="s")
     assert made.body == data
+
+
+# -- translated -------------------------------------------------------------------------------------------------------
+
+
+def test_every_pair_of_apis_has_its_translator() -> None:
+    bodies = {
+        CHAT: body(user="ann", stream=True, max_tokens=5),
+        MESSAGES: body(metadata={"user_id": "ann"}, stream=True, max_tokens=5),
+        RESPONSES: json.dumps({"model": "m", "input": "Hi", "user": "ann", "stream": True}).encode(),
+    }
+    for client, providers in TRANSLATIONS.items():
+        for provider in providers:
+            made = sent(bodies[client], client, provider, identity_salt="here")
+            assert (made["model"], made["stream"]) == ("upstream-m", True)
+            assert "ann" not in json.dumps(made)
+            assert ("stream_options" in made) is (provider is CHAT)
+            assert made.get("store") is (False if provider is RESPONSES else None)
+
+
+def test_the_end_user_is_one_pseudonym_in_every_api() -> None:
+    native = sent(body(user="ann"), identity_salt="here")["user"]
+    assert sent(body(user="ann"), CHAT, MESSAGES, identity_salt="here")["metadata"]["user_id"] == native
+    assert sent(body(metadata={"user_id": "ann"}, max_tokens=1), MESSAGES, CHAT, identity_salt="here")["user"] == native
+
+
+def test_what_was_left_out_is_told() -> None:
+    request = read_request(CHAT, body(seed=7), "openai")
+    assert attempt_body(request, MESSAGES, "up", ask_usage=True, identity_salt=None).dropped == ("seed",)
+    assert attempt_body(request, CHAT, "up", ask_usage=True, identity_salt=None).dropped == ()
+
+
+def test_what_cannot_be_said_in_the_other_api_is_refused_by_name() -> None:
+    request = read_request(CHAT, body(logprobs=True), "openai")
+    with pytest.raises(BadRequest) as refused:
+        attempt_body(request, MESSAGES, "up", ask_usage=True, identity_salt=None)
+    assert (refused.value.error, refused.value.param) == (ErrorClass.UNTRANSLATABLE, "logprobs")
+
+
+def test_openrouters_messages_without_a_limit_are_translated_too() -> None:
+    assert sent(body(), MESSAGES, CHAT, "openrouter", max_output_tokens=77)["model"] == "upstream-m"

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tieline_router.apis import CHAT, OPERATIONS, Body, Operation, PathTree
+from tieline_router.apis import CHAT, OPERATIONS, TRANSLATIONS, Body, Operation, PathTree
 from tieline_router.wire.request import ApiRequest, BadRequest, attempt_body, read_request
 
 JSON_OPERATIONS = [operation for operation in OPERATIONS.values() if operation.body is Body.JSON]
@@ -37,9 +37,10 @@ def read_and_send(operation: Operation, body: bytes, content_type: str = "applic
             assert request.view.model
             assert request.view.prompt_tokens >= 0
             assert request.view.n >= 1
-            made = attempt_body(request, operation, "up", ask_usage=True, identity_salt="s")
-            if operation.body is Body.JSON:
-                assert json.loads(made.body)["model"] == "up"
+            for provider in (operation, *TRANSLATIONS.get(operation, ())):
+                with contextlib.suppress(BadRequest):
+                    made = attempt_body(request, provider, "up", ask_usage=True, identity_salt="s")
+                    assert operation.body is not Body.JSON or json.loads(made.body)["model"] == "up"
 
 
 @given(operation=st.sampled_from(list(OPERATIONS.values())), body=st.binary(), content_type=st.text(max_size=40))
