@@ -12,6 +12,7 @@ from collections.abc import Callable
 from tieline_api.commandline import parse, tieline_version
 
 from tieline_router.app import Router
+from tieline_router.runtime.certificate import UnusableCertificate
 from tieline_router.settings import RouterSettings
 from tieline_router.telemetry import logs
 
@@ -37,6 +38,10 @@ async def serve(settings: RouterSettings) -> int:
     router = Router(settings)
     try:
         await router.start()
+    except UnusableCertificate as error:
+        logger.error("%s; correct --tls-certificate-file and --tls-key-file", error)
+        await router.stop()
+        return CANNOT_LISTEN
     except OSError as error:
         logger.error("cannot listen: %s; choose another address with --host, --port, --admin-port", error)
         await router.stop()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+import ssl
 from collections.abc import Callable
 
 from aiohttp import web
@@ -20,9 +21,11 @@ from tieline_api.snapshot import Frame
 from tieline_router.routing.breaker import State
 from tieline_router.routing.live import LiveTable
 from tieline_router.runtime.admin import AdminServer
+from tieline_router.runtime.certificate import ListenerCertificate
 from tieline_router.runtime.clock import Clock, SystemClock
 from tieline_router.runtime.connection import ConnectionServer
 from tieline_router.runtime.exchange import Exchange
+from tieline_router.runtime.notices import Notices
 from tieline_router.runtime.operator_stream import OperatorAddress, OperatorStream
 from tieline_router.runtime.server import ApiServer, http_logger
 from tieline_router.runtime.snapshots import SnapshotStore, apply_counted
@@ -76,6 +79,7 @@ class Router:
             changed=self._keeper.changed,
         )
         self.metrics = Metrics(self._sample)
+        self._notices = Notices(self._clock)
         self._stream = self._operator_stream()
         self._client: UpstreamClient | None = None
         self._api: ApiServer | None = None
@@ -90,9 +94,10 @@ class Router:
     async def start(self) -> None:
         """Loads what the files hold, listens on both ports and begins to follow the operator."""
         settings = self.settings
+        certificate = self._certificate()
         await self._keeper.boot(self.store)
         self._client = UpstreamClient(keepalive_timeout=settings.upstream_keepalive_timeout)
-        exchange = Exchange(self._client, self.live, self._clock, self.metrics, settings, self._draw)
+        exchange = Exchange(self._client, self.live, self._clock, self.metrics, settings, self._draw, self._notices)
         self._api = ApiServer(settings, self.store, exchange, self.metrics, self._clock)
         admin = AdminServer(
             self.store,
@@ -113,8 +118,16 @@ class Router:
             logger=http_logger,
             auto_decompress=False,  # aiohttp would inflate bodies unasked, before the key is looked at
             keepalive_timeout=settings.keepalive_timeout,
+            head_seconds=settings.head_seconds,
         )
-        self.address = await self._listen(web.ServerRunner(server, shutdown_timeout=0.1), settings.host, settings.port)
+        self.address = await self._listen(
+            web.ServerRunner(server, shutdown_timeout=0.1),
+            settings.host,
+            settings.port,
+            certificate.context if certificate else None,
+        )
+        if certificate is not None:
+            self._tasks.start("listener certificate", certificate.keep)
         self._tasks.start("state file", lambda: self._keeper.run(self.store))
         if self._stream is not None:
             self._tasks.start("operator stream", self._stream.run)
@@ -166,10 +179,16 @@ class Router:
         transports = [connection.transport for connection in server.connections] if server else []
         return any(transport is not None and transport.get_write_buffer_size() for transport in transports)
 
-    async def _listen(self, runner: web.BaseRunner, host: str, port: int) -> tuple[str, int]:
+    def _certificate(self) -> ListenerCertificate | None:
+        files = self.settings.tls_certificate_file, self.settings.tls_key_file
+        return None if files[0] is None or files[1] is None else ListenerCertificate(files[0], files[1], self._clock)
+
+    async def _listen(
+        self, runner: web.BaseRunner, host: str, port: int, tls: ssl.SSLContext | None = None
+    ) -> tuple[str, int]:
         await runner.setup()
         self._runners.append(runner)
-        site = web.TCPSite(runner, host, port, backlog=self.settings.backlog)
+        site = web.TCPSite(runner, host, port, backlog=self.settings.backlog, ssl_context=tls)
         await site.start()
         self._sites.append(site)
         address = runner.addresses[0]
@@ -192,6 +211,7 @@ class Router:
             router_class=settings.router_class,
             max_delay=settings.reconnect_max_seconds,
             draw=self._draw,
+            notices=self._notices,
         )
 
     def _sample(self) -> StateSample:
@@ -209,4 +229,5 @@ class Router:
             applied_at=self.store.applied_at,
             endpoints_confirmed_at=self.live.confirmed_at,
             operator_connected=self._stream is not None and self._stream.connected,
+            in_flight=self._api.in_flight if self._api else 0,
         )

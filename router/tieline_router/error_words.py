@@ -46,6 +46,8 @@ class ErrorClass(StrEnum):
     UNTRANSLATABLE = "untranslatable"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     BODY_TOO_LARGE = "body_too_large"
+    BAD_HTTP = "bad_http"
+    HEAD_TOO_LARGE = "head_too_large"
     BODY_TIMEOUT = "body_timeout"
     BODIES_EXHAUSTED = "bodies_exhausted"
     NESTING_TOO_DEEP = "nesting_too_deep"
@@ -91,6 +93,8 @@ class Retry(StrEnum):
     """At another pool, or at this one with another credential: the failure is the pool's, not one endpoint's."""
     LARGER_CONTEXT = "larger context"
     """At another pool whose stated context is larger, or not stated."""
+    OTHER_API = "other API"
+    """At another offer that is asked by another API."""
     ONCE = "once"
     """Once more, anywhere, also at the same endpoint."""
 

@@ -28,18 +28,27 @@ class RouterSettings(CommandLine):
     """Address on which metrics and the admin API are served. It has no keys: keep it inside the cluster."""
     admin_port: int = Field(default=8081, ge=0, le=65535)
     """Port of metrics and the admin API; 0 takes a free one."""
+    tls_certificate_file: Path | None = None
+    """PEM file with the certificate (and its chain) of the API's listener, such as tls.crt of a mounted Secret;
+    re-read when it changes. Without it the API is served unencrypted."""
+    tls_key_file: Path | None = None
+    """PEM file with the key of --tls-certificate-file, not encrypted."""
     auth: Literal["Required", "Optional"] = "Required"
     """Required: every request needs a Consumer's key. Optional: callers without a key are served anonymously; a wrong
     key is refused in either case."""
     anonymous_namespace: str = Field(default="default", min_length=1, max_length=63)
     """Namespace whose routes anonymous callers use when --auth is Optional."""
     max_body_bytes: int = Field(default=32 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
-    """Longest request body, in bytes; longer ones get 413. Compressed bodies are not read: they get 415."""
+    """Longest request body, in bytes; longer ones get 413. For a compressed body (gzip, zstd) it holds for what comes
+    and for what that expands to."""
     max_bodies_bytes: int = Field(default=512 * MEBIBYTE, ge=1024)
     """Request bodies that are held at one time, all requests together, in bytes; over it 503 with Retry-After. Each is
     held as it came and once more as it is sent, so memory needs twice as much."""
     body_seconds: float = Field(default=60.0, gt=0)
     """Longest time that a request's body may take to arrive; slower ones get 408."""
+    head_seconds: float = Field(default=10.0, gt=0)
+    """Longest time that a request's head may take to arrive, and a new connection to send its first byte; slower
+    connections are closed."""
     keepalive_timeout: float = Field(default=75.0, gt=0)
     """Seconds that an idle client connection is kept; must exceed that of a load balancer in front."""
     backlog: int = Field(default=2048, ge=1)
@@ -101,6 +110,10 @@ class RouterSettings(CommandLine):
         if self.operator_url is not None and not self.operator_url.startswith("https://"):
             raise ValueError(
                 "--operator-url (TIELINE_OPERATOR_URL): must begin with https://, because secrets travel over it"
+            )
+        if (self.tls_certificate_file is None) is not (self.tls_key_file is None):
+            raise ValueError(
+                "--tls-certificate-file and --tls-key-file (TIELINE_TLS_…): the listener needs both, or neither"
             )
         if self.state_key_file is not None and self.state_file is None:
             raise ValueError("--state-key-file (TIELINE_STATE_KEY_FILE): seals --state-file, which is not set")

@@ -12,6 +12,11 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, Protocol
 
 from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+
+from tieline_router.apis import Dialect
+from tieline_router.errors import ERRORS, ErrorClass
+from tieline_router.wire.errors import Problem, error_body
 
 PIPELINED_BYTES: Final = 64 * 1024
 """Requests that a client sends before it has the answer to its last one are kept up to here, and only while that answer
@@ -32,15 +37,42 @@ class Flow(Protocol):
 class Connection(web.RequestHandler):
     """The protocol of one client connection."""
 
-    __slots__ = ("_held", "closing", "flow")
+    __slots__ = ("_head_seconds", "_head_timer", "_held", "closing", "flow")
 
-    def __init__(self, manager: web.Server, **options: Any) -> None:
+    def __init__(self, manager: web.Server, *, head_seconds: float, **options: Any) -> None:
         super().__init__(manager, **options)
+        self._head_seconds = head_seconds
+        self._head_timer: asyncio.TimerHandle | None = None
         self.flow: Flow | None = None
         """Set while a request is being answered."""
         self.closing = False
         """The answer under way is the last one: the client pipelined more than we keep."""
         self._held = b""
+
+    # -- life --------------------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._await_head()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._head_came()
+        super().connection_lost(exc)
+
+    def _await_head(self) -> None:
+        """The head of a request is to come whole within a bound: who sends a byte a minute shall not hold a socket."""
+        if self._head_timer is None:
+            self._head_timer = asyncio.get_running_loop().call_later(self._head_seconds, self._head_is_late)
+
+    def _head_came(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        self._head_timer = None
+        if self.transport is not None:
+            self.transport.abort()
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -50,6 +82,8 @@ class Connection(web.RequestHandler):
         if not data or request is None or not request.content.is_eof():
             if not self.closing:
                 super().data_received(data)
+                if request is None:
+                    self._watch_head()
             return
         if self.closing:
             return
@@ -58,12 +92,20 @@ class Connection(web.RequestHandler):
         else:
             self._held += data
 
+    def _watch_head(self) -> None:
+        """A head that came in one piece, as nearly all do, costs this look and no timer."""
+        if self._messages or self._current_request is not None:
+            self._head_came()
+        else:
+            self._await_head()
+
     def answered(self) -> None:
         """The answer is written: what came meanwhile is the next request."""
         self.flow = None
         if self._held:
             held, self._held = self._held, b""
             super().data_received(held)
+            self._watch_head()
 
     def pause_reading(self) -> None:
         """A body has filled its buffer. Only that of the request in hand holds the client up."""
@@ -84,6 +126,26 @@ class Connection(web.RequestHandler):
         """The client sends no more: whoever ends its side before it has its answer does not wait for it."""
         if self.flow is not None and self.transport is not None:
             self.transport.abort()
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - quotes what was sent
+    ) -> web.StreamResponse:
+        """What cannot be parsed as HTTP gets an error of our shape, which never quotes what was sent."""
+        self.log_exception("a request that is no HTTP, or a bug", exc_info=exc)
+        error = ErrorClass.INTERNAL if status >= 500 else ErrorClass.BAD_HTTP
+        if isinstance(exc, LineTooLong):
+            error = ErrorClass.HEAD_TOO_LARGE
+        response = web.Response(
+            status=ERRORS[error].status,
+            body=error_body(Problem(error, ERRORS[error].remedy), Dialect("openai")),
+            headers={"Content-Type": "application/json", "Server": "tieline"},
+        )
+        response.force_close()
+        return response
 
     # -- writing -----------------------------------------------------------------------------------------------------
 
@@ -109,8 +171,15 @@ class ConnectionServer(web.Server):
     """aiohttp's low-level server with our connections: no application, no router, no middlewares (measured: they cost
     more than reading the request)."""
 
-    def __init__(self, handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], **options: Any) -> None:
+    def __init__(
+        self,
+        handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
+        *,
+        head_seconds: float,
+        **options: Any,
+    ) -> None:
         super().__init__(handler, handler_cancellation=True, **options)
+        self._head_seconds = head_seconds
 
     def __call__(self) -> Connection:
-        return Connection(self, loop=asyncio.get_running_loop(), **self._kwargs)
+        return Connection(self, head_seconds=self._head_seconds, loop=asyncio.get_running_loop(), **self._kwargs)
