@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from tieline_router.streaming.form import Stamp, Whole
+from tieline_router.streaming.usage import parse_messages_counts
 from tieline_router.translate import thinking
-from tieline_router.translate.token_counts import TokenCounts
+from tieline_router.translate.token_counts import chat_usage, served_tier
 from tieline_router.translate.tool_ids import invented
 
 ABSENT: Final = msgspec.Raw()
@@ -64,8 +65,7 @@ def translate_answer(stamp: Stamp, body: bytes) -> Whole:
         message = _message(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         message = _Message()
-    counts = TokenCounts()
-    counts.take_messages(message.usage)
+    usage = parse_messages_counts(message.usage).usage()
     choice = {"index": 0, "message": _said(stamp, message), "logprobs": None}
     choice |= finish(stamp, message.stop_reason, message.stop_sequence)
     answer: dict[str, Any] = {
@@ -76,11 +76,12 @@ def translate_answer(stamp: Stamp, body: bytes) -> Whole:
         "provider": stamp.provider,
         "system_fingerprint": None,
         "choices": [choice],
-        "usage": counts.for_chat(stamp),
+        "usage": chat_usage(stamp, usage),
     }
-    if counts.service_tier is not None:
-        answer["service_tier"] = counts.service_tier
-    return Whole(msgspec.json.encode(answer), counts.usage(), message.stop_reason)
+    tier = served_tier(message.usage)
+    if tier is not None:
+        answer["service_tier"] = tier
+    return Whole(msgspec.json.encode(answer), usage, message.stop_reason)
 
 
 def finish(stamp: Stamp, stop_reason: str | None, stop_sequence: str | None) -> dict[str, Any]:

@@ -12,9 +12,10 @@ import msgspec
 
 from tieline_router.streaming.form import Stamp
 from tieline_router.streaming.sse import Event, encode_event
+from tieline_router.streaming.usage import MessagesCounts, parse_messages_counts
 from tieline_router.translate import thinking
 from tieline_router.translate.chat_over_messages_answer import ABSENT, Block, StopDetails, finish, is_text, read_block
-from tieline_router.translate.token_counts import TokenCounts
+from tieline_router.translate.token_counts import chat_usage, served_tier
 from tieline_router.translate.tool_ids import invented
 
 _DONE: Final = encode_event(b"[DONE]")
@@ -64,7 +65,8 @@ class EventTranslator:
 
     def __init__(self, stamp: Stamp) -> None:
         self._stamp = stamp
-        self._counts = TokenCounts()
+        self._counts = MessagesCounts()
+        self._tier: str | None = None
         self._begun = False
         self._calls: dict[int, _OpenCall] = {}
         """Open ones, by the index of their block."""
@@ -90,7 +92,7 @@ class EventTranslator:
         match read.type:
             case "message_start":
                 if read.message is not None:
-                    self._counts.take_messages(read.message.usage)
+                    self._count(read.message.usage)
                 return b"" if self._begun else self._chunk({"content": ""})
             case "content_block_start":
                 return self._start(read.index, read_block(read.content_block))
@@ -99,18 +101,21 @@ class EventTranslator:
             case "content_block_stop":
                 return self._stop(read.index)
             case "message_delta":
-                self._counts.take_messages(read.usage)
+                self._count(read.usage)
                 return self._finish(read.delta) if read.delta is not None and read.delta.stop_reason else b""
         return b""  # ping, message_stop, and what later versions add
 
     def end(self) -> bytes:
         usage = b""
         if self._stamp.usage:
-            counts = msgspec.json.encode(self._counts.for_chat(self._stamp))
-            tier = self._counts.service_tier
-            tail = b"" if tier is None else b',"service_tier":' + msgspec.json.encode(tier)
+            counts = bytes(chat_usage(self._stamp, self._counts.usage()))
+            tail = b"" if self._tier is None else b',"service_tier":' + msgspec.json.encode(self._tier)
             usage = encode_event(self._head + b',"choices":[],"usage":' + counts + tail + b"}")
         return usage + _DONE
+
+    def _count(self, usage: msgspec.Raw) -> None:
+        self._counts = self._counts.later(parse_messages_counts(usage))
+        self._tier = served_tier(usage) or self._tier
 
     def _start(self, index: int, block: Block | None) -> bytes:
         if block is None:

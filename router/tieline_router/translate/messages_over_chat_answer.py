@@ -11,8 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from tieline_router.streaming.form import Stamp, Whole
+from tieline_router.streaming.usage import parse_usage
 from tieline_router.translate import thinking, tool_ids
-from tieline_router.translate.token_counts import TokenCounts
+from tieline_router.translate.token_counts import messages_usage
 
 ABSENT: Final = msgspec.Raw()
 _STOP_REASONS: Final = {
@@ -172,8 +173,13 @@ def stop(finish_reason: str | None, matched: str | None, *, called: bool) -> dic
 
 def envelope(stamp: Stamp) -> dict[str, Any]:
     """What is ours of a message."""
-    ours = {"id": stamp.generation_id, "type": "message", "role": "assistant", "model": stamp.model}
-    return ours | {"provider": stamp.provider} if stamp.dialect.tree == "openrouter" else ours
+    return {
+        "id": stamp.generation_id,
+        "type": "message",
+        "role": "assistant",
+        "model": stamp.model,
+        "provider": stamp.provider,
+    }
 
 
 def translate_answer(stamp: Stamp, body: bytes) -> Whole:
@@ -181,8 +187,7 @@ def translate_answer(stamp: Stamp, body: bytes) -> Whole:
     answer = read_answer(body) or Answer()
     choice = answer.choices[0] if answer.choices else Choice()
     said = read_said(choice.message)
-    counts = TokenCounts()
-    counts.take_chat(answer.usage)
+    usage = parse_usage(answer.usage)
     content = _thoughts(reasoning_of(said))
     content += [{"type": "text", "text": text} for text in (said.content, said.refusal) if text]
     for index, call in enumerate(said.tool_calls or ()):
@@ -192,8 +197,8 @@ def translate_answer(stamp: Stamp, body: bytes) -> Whole:
         content.append({"type": "tool_use", "id": call_id, "name": function.name or "", "input": arguments})
     message = envelope(stamp) | {"content": content}
     message |= stop(choice.finish_reason, choice.matched, called=bool(said.tool_calls))
-    message["usage"] = counts.for_messages()
-    return Whole(msgspec.json.encode(message), counts.usage(), choice.finish_reason)
+    message["usage"] = messages_usage(stamp, usage)
+    return Whole(msgspec.json.encode(message), usage, choice.finish_reason)
 
 
 def tool_input(arguments: str | None) -> dict[str, Any]:

@@ -17,6 +17,7 @@ import msgspec
 
 from tieline_router.streaming.form import Stamp
 from tieline_router.streaming.sse import Event, encode_event
+from tieline_router.streaming.usage import Usage, parse_usage
 from tieline_router.translate import tool_ids
 from tieline_router.translate.messages_over_chat_answer import (
     Function,
@@ -30,7 +31,7 @@ from tieline_router.translate.messages_over_chat_answer import (
     signature,
     stop,
 )
-from tieline_router.translate.token_counts import TokenCounts
+from tieline_router.translate.token_counts import messages_usage
 
 MAX_WAITING: Final = 8 * 1024 * 1024
 """Characters of later blocks that may wait for the open one; as much as a plain answer may have bytes."""
@@ -63,7 +64,7 @@ class EventTranslator:
 
     def __init__(self, stamp: Stamp) -> None:
         self._stamp = stamp
-        self._counts = TokenCounts()
+        self._usage: Usage | None = None
         self._row: deque[_Block] = deque()
         """The open block, and those that wait behind it."""
         self._opened = False
@@ -83,7 +84,7 @@ class EventTranslator:
         if answer is None or self._overflowed:
             return b""
         out = bytearray() if self._begun else bytearray(self._begin())
-        self._counts.take_chat(answer.usage)
+        self._usage = parse_usage(answer.usage) or self._usage
         for choice in answer.choices or ():
             if choice.index:
                 continue  # a message is one choice; `n` is never asked for
@@ -109,7 +110,7 @@ class EventTranslator:
             error = {"type": "api_error", "message": "the provider mixes the pieces of more tool calls than can wait"}
             return bytes(out) + _event("error", {"error": error})
         stopped = stop(self._finish_reason, self._matched, called=bool(self._calls))
-        out += _event("message_delta", {"delta": stopped, "usage": self._counts.for_messages()})
+        out += _event("message_delta", {"delta": stopped, "usage": messages_usage(self._stamp, self._usage)})
         out += _event("message_stop", {})
         return bytes(out)
 

@@ -16,8 +16,8 @@ _WRAPPED: Final = "tieline_"
 
 
 def for_messages(tool_id: str) -> str:
-    """The id as Anthropic's API allows it: itself, or wrapped."""
-    if _ALLOWED.fullmatch(tool_id):
+    """The id as Anthropic's API allows it: itself, or wrapped; no two become one."""
+    if _ALLOWED.fullmatch(tool_id) and not tool_id.startswith(_WRAPPED):
         return tool_id
     return _WRAPPED + base64.urlsafe_b64encode(tool_id.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 

@@ -76,6 +76,7 @@ def test_a_whole_answer() -> None:
             "total_tokens": 42,
             "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 3},
             "completion_tokens_details": {"reasoning_tokens": 0},
+            "cost": 0.5,
         },
     }
 
@@ -112,7 +113,7 @@ def test_the_served_tier() -> None:
 
 
 def test_counts_that_cannot_be_are_no_counts() -> None:
-    odd = {"input_tokens": -5, "cache_read_input_tokens": 2**60, "output_tokens": 3, "output_tokens_details": None}
+    odd = {"input_tokens": -5, "cache_read_input_tokens": None, "output_tokens": 3, "output_tokens_details": None}
     assert translate(message(usage=odd))["usage"]["total_tokens"] == 3
 
 

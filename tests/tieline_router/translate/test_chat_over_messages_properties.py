@@ -281,7 +281,11 @@ def test_any_json_in_any_answer_never_raises(data: st.DataObject) -> None:
         "stop_details": {"explanation": "x"},
         "usage": {"input_tokens": 3, "output_tokens": 1, "output_tokens_details": {"thinking_tokens": 1}},
     }
-    said = {"content": "c", "reasoning_details": [{"type": "reasoning.text", "text": "t"}], "refusal": None}
+    said: dict[str, Any] = {
+        "content": "c",
+        "reasoning_details": [{"type": "reasoning.text", "text": "t"}],
+        "refusal": None,
+    }
     said |= {"tool_calls": [{"id": "a", "function": {"name": "n", "arguments": "{}"}}]}
     completion = {"choices": [{"message": said, "finish_reason": "stop"}], "usage": {"prompt_tokens": 1}}
     value = data.draw(json_values)

@@ -69,6 +69,7 @@ def test_text_usage_and_the_terminator() -> None:
                 "total_tokens": 42,
                 "prompt_tokens_details": {"cached_tokens": 20, "cache_write_tokens": 3},
                 "completion_tokens_details": {"reasoning_tokens": 0},
+                "cost": 0.5,
             },
         },
     ]

@@ -38,6 +38,7 @@ def test_a_whole_answer() -> None:
         "type": "message",
         "role": "assistant",
         "model": "org/model",
+        "provider": "Pool",
         "content": [
             {"type": "text", "text": "look"},
             {"type": "tool_use", "id": "call_1", "name": "a", "input": {"x": 2.5}},
@@ -79,10 +80,6 @@ def test_what_the_caller_learns() -> None:
 def test_the_stop_sequence_that_matched() -> None:
     answer = translate(completion(content="x", choice={"stop_reason": "END"}))
     assert (answer["stop_reason"], answer["stop_sequence"]) == ("stop_sequence", "END")
-
-
-def test_the_provider_is_named_under_openrouters_contract() -> None:
-    assert translate(completion(content="x"), messages_stamp("openrouter"))["provider"] == "Pool"
 
 
 def test_a_refusal_is_said() -> None:

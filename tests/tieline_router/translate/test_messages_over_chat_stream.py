@@ -11,7 +11,7 @@ from tieline_router.streaming.sse import Event
 from tieline_router.translate import messages_over_chat_stream
 from tieline_router.translate.messages_over_chat import EventTranslator, translate_request
 
-from tests.support.translated_streams import as_message, chat_stream, events, messages_stamp, run
+from tests.support.translated_streams import as_message, chat_stamp, chat_stream, events, messages_stamp, run
 
 
 def delta(finish: str | None = None, **said: Any) -> dict[str, Any]:
@@ -58,6 +58,7 @@ def test_text_usage_and_the_terminator() -> None:
                 "type": "message",
                 "role": "assistant",
                 "model": "org/model",
+                "provider": "Pool",
                 "content": [],
                 "stop_reason": None,
                 "stop_sequence": None,
@@ -85,9 +86,11 @@ def test_text_usage_and_the_terminator() -> None:
     assert message.usage.cache_read_input_tokens == 20
 
 
-def test_the_provider_is_named_under_openrouters_contract() -> None:
-    stream = run(EventTranslator(messages_stamp("openrouter")), [chat_stream(delta("stop", content="x"))])
-    assert json.loads(events(stream)[0].data)["message"]["provider"] == "Pool"
+def test_openrouters_contract_has_the_cost() -> None:
+    stamp = chat_stamp("openrouter")._replace(dialect=messages_stamp("openrouter").dialect)
+    chunks = chat_stream(delta("stop", content="x"), usage(prompt_tokens=1, completion_tokens=1))
+    stream = run(EventTranslator(stamp), [chunks])
+    assert json.loads(events(stream)[-2].data)["usage"]["cost"] == 0.5
 
 
 def test_calls_one_after_the_other_go_out_as_they_come() -> None:
