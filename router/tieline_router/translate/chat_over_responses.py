@@ -7,7 +7,7 @@ Both APIs are OpenAI's, so most values keep their bytes; docs/translation.md say
 from __future__ import annotations
 
 from tieline_router.translate.chat_over_responses_answer import translate_answer
-from tieline_router.translate.chat_over_responses_request import translate_request
+from tieline_router.translate.chat_over_responses_request import DROPPABLE, translate_request
 from tieline_router.translate.chat_over_responses_stream import EventTranslator
 
-__all__ = ["EventTranslator", "translate_answer", "translate_request"]
+__all__ = ["DROPPABLE", "EventTranslator", "translate_answer", "translate_request"]

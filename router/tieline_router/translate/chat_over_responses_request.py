@@ -15,8 +15,10 @@ from tieline_router.translate.reading import ROUTER_ONLY
 from tieline_router.translate.strict_object import StrictObject, raw
 from tieline_router.translate.translated import Translated, Untranslatable
 
-DROPPABLE: Final = ("frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "top_k", "min_p", "top_a")
-"""Sampling parameters that Responses do not have."""
+DROPPABLE: Final = frozenset(
+    {"frequency_penalty", "presence_penalty", "repetition_penalty", "seed", "top_k", "min_p", "top_a", "prediction"}
+)
+"""What Responses do not have: how tokens are drawn, or how fast, never what is asked for."""
 _SAME: Final = (
     "model", "stream", "temperature", "top_p", "metadata", "user", "safety_identifier", "prompt_cache_key",
     "prompt_cache_retention", "prompt_cache_options", "service_tier", "parallel_tool_calls",
@@ -33,7 +35,7 @@ def translate_request(fields: Mapping[str, msgspec.Raw], *, max_output_tokens: i
     source.ignore(*ROUTER_ONLY, "stream_options", "cache_control")
     out: dict[str, object] = {"store": False}
     source.carry(_SAME, out)
-    dropped = tuple(name for name in DROPPABLE if source.take(name) is not None)
+    dropped = tuple(name for name in sorted(DROPPABLE) if source.take(name) is not None)
     _refuse_neutral(source)
     items, sealed = input_items(source)
     out["input"] = items

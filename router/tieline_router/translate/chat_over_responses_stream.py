@@ -1,7 +1,7 @@
 """Streams of Responses as streams of chat completions. Pure; called by `chat_over_responses`.
 
-Text goes out as it comes. What an event of the end repeats is sent only as far as no delta has brought it, so that
-servers that leave out deltas lose nothing.
+Text goes out as it comes. What an event of a part's or an item's end repeats is sent as far as no delta has brought it,
+and the final output where no event brought anything, so that servers that leave out events lose nothing.
 """
 
 from __future__ import annotations
@@ -106,22 +106,33 @@ class EventTranslator:
         self._emit({"role": "assistant", "content": ""})
 
     def _take(self, event: _Event) -> None:
+        """The parts of items: what a reader sees as it comes."""
         here = event.output_index, event.content_index
         match event.type.removeprefix("response."):
             case "output_text.delta":
                 self._say(("content", *here), event.delta, event.logprobs)
+            case "output_text.done":
+                self._say(("content", *here), self._rest(("content", *here), event.text))
             case "refusal.delta":
                 self._say(("refusal", *here), event.delta)
+            case "refusal.done":
+                self._say(("refusal", *here), self._rest(("refusal", *here), event.refusal))
             case "reasoning_text.delta":
                 self._think(("text", *here), event.delta, event.item_id)
             case "reasoning_summary_text.delta":
                 self._think(("summary", event.output_index, event.summary_index), event.delta, event.item_id)
+            case "output_text.annotation.added":
+                self._cite(("cited", *here), b"[" + bytes(event.annotation) + b"]")
+            case kind:
+                self._take_item(kind, event)
+
+    def _take_item(self, kind: str, event: _Event) -> None:
+        """Calls, whole items, and the end."""
+        match kind:
             case "function_call_arguments.delta":
                 self._argue(event.output_index, event.delta)
             case "function_call_arguments.done":
                 self._argue(event.output_index, self._rest(("arguments", event.output_index, 0), event.arguments))
-            case "output_text.annotation.added":
-                self._cite(("cited", *here), b"[" + bytes(event.annotation) + b"]")
             case "output_item.added":
                 self._open(event.output_index, read_item(event.item))
             case "output_item.done":
@@ -168,7 +179,7 @@ class EventTranslator:
 
     def _seal(self, place: int, item: OutputItem) -> None:
         part = ("encrypted", place, 0)
-        if self._grown(part, item.encrypted_content):
+        if part not in self._sent and self._grown(part, item.encrypted_content):
             index = self._entries.setdefault(part, len(self._entries))
             detail = {"type": "reasoning.encrypted", "data": item.encrypted_content, "format": FORMAT, "index": index}
             self._emit({"reasoning_details": [_named(detail, item.id)]})
@@ -219,8 +230,9 @@ class EventTranslator:
                 self._cite(("cited", place, index), bytes(part.annotations))
 
     def _finish(self, response: ResponseObject) -> None:
-        for place, item in enumerate(response.items()):
-            self._settle(place, item)
+        if not self._sent:  # places in the final output need not be those of the events, so it is all or nothing
+            for place, item in enumerate(response.items()):
+                self._settle(place, item)
         self._final = response
         tier = response.tier()
         if tier is not None:

@@ -7,6 +7,6 @@ keep their bytes; docs/translation.md says what is carried, dropped and refused.
 from __future__ import annotations
 
 from tieline_router.translate.responses_over_chat_answer import EventTranslator, translate_answer
-from tieline_router.translate.responses_over_chat_request import translate_request
+from tieline_router.translate.responses_over_chat_request import DROPPABLE, translate_request
 
-__all__ = ["EventTranslator", "translate_answer", "translate_request"]
+__all__ = ["DROPPABLE", "EventTranslator", "translate_answer", "translate_request"]

@@ -15,6 +15,8 @@ from tieline_router.translate.responses_over_chat_input import messages
 from tieline_router.translate.strict_object import StrictObject, raw
 from tieline_router.translate.translated import Translated, Untranslatable
 
+DROPPABLE: Final = frozenset({"reasoning.summary", "reasoning.generate_summary"})
+"""Wishes for a summary: chat has no way to ask, and the answer holds the reasoning that the provider shows."""
 _SAME: Final = (
     "model", "stream", "temperature", "top_p", "metadata", "user", "safety_identifier", "prompt_cache_key",
     "prompt_cache_retention", "service_tier", "store",
@@ -37,8 +39,7 @@ _INCLUDABLE: Final = frozenset(
 
 
 def translate_request(fields: Mapping[str, msgspec.Raw], *, max_output_tokens: int | None) -> Translated:  # noqa: ARG001 - every pair has one signature
-    """The request for a chat provider. `dropped` is `reasoning.summary` where the client asked for a summary: the chat
-    API has no way to ask, and the answer holds the reasoning that the provider shows.
+    """The request for a chat provider.
 
     Raises:
         Untranslatable: something of it has meaning and no place in the chat API, or is not what Responses allow.
@@ -186,12 +187,12 @@ def _reasoning(source: StrictObject, out: dict[str, object]) -> tuple[str, ...]:
         out["reasoning_effort"] = effort
     elif enabled is not None:
         out["reasoning_effort"] = "medium" if enabled else "none"
-    summaries = [name for name in ("summary", "generate_summary") if reasoning.take(name) is not None]
+    dropped = tuple(path for path in sorted(DROPPABLE) if reasoning.take(path.removeprefix("reasoning.")) is not None)
     reasoning.only("context", "auto")
     reasoning.only("mode", "standard")
     reasoning.only("exclude", False)
     reasoning.finish()
-    return tuple(f"reasoning.{name}" for name in summaries)
+    return dropped
 
 
 def _cache_options(source: StrictObject, out: dict[str, object]) -> None:
