@@ -2,8 +2,8 @@
 
 Pure: no sockets, no clock; `upstream.py` performs the actions. Every public function names one behaviour of a provider,
 good or bad, and returns a `Reply`; most of them answer a stream or a plain request, whichever was asked, in the API of
-the request's path. `after` counts content pieces that are sent before the fault (content deltas of a stream, halves of a
-plain answer). An `asyncio.Event` holds a reply at a point until the test lets it go on, so that no test needs to sleep.
+the request's path. `after` counts content pieces that are sent before the fault (deltas of a stream, halves of a plain
+answer). An `asyncio.Event` holds a reply at a point until the test lets it go on, so that no test needs to sleep.
 """
 
 from __future__ import annotations
