@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-
 from tieline_router.translate import chat_over_messages, messages_over_chat
 from tieline_router.translate.reading import ROUTER_ONLY
 
