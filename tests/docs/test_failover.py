@@ -1,7 +1,7 @@
 """docs/failover.md states the bounds that the code has."""
 
 from tieline_router.errors import ErrorClass
-from tieline_router.routing import breaker, budget, cooldown, live, places
+from tieline_router.routing import breaker, budget, cooldown, endpoint, live, places
 
 from tests.docs import markdown
 
@@ -20,6 +20,9 @@ def test_the_bounds_of_a_request() -> None:
 def test_ejection_and_pauses() -> None:
     limited, refused = ErrorClass.STATUS_429, ErrorClass.STATUS_401_402_403
     assert VALUES["longest ejection"] == f"{breaker.MAX_SECONDS:g} s"
+    assert VALUES["failures in a row that are forgotten"] == f"those of more than {breaker.MAX_SECONDS:g} s ago"
+    assert VALUES["slow start"] == f"{endpoint.SLOW_START_SECONDS:g} s"
+    assert endpoint.MIN_WARMTH == 0.1, "a tenth"
     for error, words in ((limited, "rate limit or overload without Retry-After"), (refused, "refused credential")):
         first, longest = cooldown.BASE_SECONDS[error], cooldown.MAX_SECONDS[error]
         assert VALUES[words].startswith(f"{first:g} s, doubled up to {longest:g} s")

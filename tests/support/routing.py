@@ -18,9 +18,12 @@ from tieline_api.snapshot import (
     Route,
     SecretRef,
 )
+from tieline_router.errors import ErrorClass
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decide import decide
 from tieline_router.routing.decision import Candidate, Decision
+from tieline_router.routing.ejection import Transition
+from tieline_router.routing.endpoint import EndpointState, Lease
 from tieline_router.routing.live import LiveTable
 from tieline_router.routing.offers import CompiledPool
 from tieline_router.routing.table import compile_table
@@ -110,6 +113,24 @@ class World:
 
     def pool(self, name: str) -> CompiledPool:
         return self.table.pools[f"{NAMESPACE}/{name}"]
+
+    def begin(self, endpoint: EndpointState, credential: Credential | None = None, model_name: str = "") -> Lease:
+        """An attempt at an endpoint, for its pool's first model where none is named."""
+        offers = endpoint.pool.offers
+        offer = offers[model_name or next(iter(offers))][0]
+        return self.live.begin(endpoint, offer, credential, self.now)
+
+    def attempt(
+        self,
+        endpoint: EndpointState,
+        outcome: ErrorClass | None,
+        credential: Credential | None = None,
+        *,
+        model_name: str = "",
+        retry_after: float | None = None,
+    ) -> Transition | None:
+        """A whole attempt that takes no time."""
+        return self.live.end(self.begin(endpoint, credential, model_name), outcome, self.now, retry_after)
 
     def decide(
         self, view: RequestView | None = None, caller: Caller | None = None, draw: Callable[[], float] | None = None

@@ -12,6 +12,7 @@ model, the route's retry budget, `timeouts.request` over all, and nothing after 
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 from typing import Final, NamedTuple
 
@@ -129,9 +130,12 @@ class Attempts:
         live: read for endpoints and credentials; fed by the runtime with `begin` and `end`.
         draw: floats in [0, 1).
         started: Unix seconds at which the request came; the total deadline counts from there.
+        patience: seconds that the client itself waits for the whole answer.
     """
 
-    def __init__(self, decision: Decision, live: LiveTable, draw: Draw, started: float) -> None:
+    def __init__(
+        self, decision: Decision, live: LiveTable, draw: Draw, started: float, patience: float = math.inf
+    ) -> None:
         self.decision = decision
         self.state = State.READY
         self.failures: list[Failure] = []
@@ -142,7 +146,8 @@ class Attempts:
         self._timeouts = decision.route.wire.timeouts if decision.route else DEFAULT_TIMEOUTS
         self._limit = max(decision.route.wire.retries.attempts, 1) if decision.route else 1
         self._budget = live.budget(decision.route) if decision.route else None
-        self._deadline = started + self._timeouts.request if self._timeouts.request > 0 else None
+        total = min(self._timeouts.request or math.inf, patience)
+        self._deadline = started + total if total < math.inf else None
         self._places = Places(decision.shortlist, live, draw)
         self._number = 0
         self._tried = 0

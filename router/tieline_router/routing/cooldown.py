@@ -41,18 +41,20 @@ class Cooldown:
     def extend(self, reason: ErrorClass, now: float, retry_after: float | None) -> None:
         """Begins or lengthens the pause. `retry_after`: the provider's own hint in seconds. It is a floor: a provider
         that refuses again after the time that it named is given more."""
-        if reason is not self.reason or now - self.until > MAX_SECONDS[reason]:
+        if reason is not self.reason or self.forgotten(now):
             self.count = 0
-        if self.count == 0 or not self.active(
-            now
-        ):  # requests that were under way together tell of one event, not of several
-            self.count += 1
+        if self.count == 0 or not self.active(now):
+            self.count += 1  # requests that were under way together tell of one event, not of several
         self.reason = reason
         doublings = min(self.count - (1 if retry_after is None else 2), 10)
         pause = min(BASE_SECONDS[reason] * 2**doublings, MAX_SECONDS[reason]) if doublings >= 0 else 0.0
         if retry_after is not None:
             pause = max(pause, min(retry_after, MAX_RETRY_AFTER))
         self.until = max(self.until, now + pause)
+
+    def forgotten(self, now: float) -> bool:
+        """Whether no later pause is longer for this one."""
+        return self.count == 0 or (self.reason is not None and now - self.until > MAX_SECONDS[self.reason])
 
     def answered(self, now: float) -> None:
         """A request succeeded: the next pause starts small again. A pause that still lasts is kept, because the answer

@@ -5,14 +5,18 @@ Knows ids and versions of secrets, never a value. Owned by `live.LiveTable`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, NamedTuple
 
 from tieline_api.snapshot import Credential
 
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.cooldown import Cooldown
+from tieline_router.routing.matching import host_permitted
 from tieline_router.routing.offers import CompiledPool
+
+if TYPE_CHECKING:
+    from tieline_router.routing.endpoint import EndpointState
 
 
 class Paused(NamedTuple):
@@ -86,6 +90,25 @@ class Credentials:
                 return credential
         return paused or TriedAll()
 
+    def calm(self, pool: CompiledPool, endpoints: Iterable[EndpointState], now: float) -> bool:
+        """Whether every credential of the pool is held, unpaused and good for each of its endpoints."""
+        if any(secret not in self._held for secret in pool.required_secrets):
+            return False
+        for credential in pool.wire.credentials:
+            if credential.secret.id not in self._held:
+                return False
+            pause = self._pauses.get(self._key(pool, credential))
+            if pause is not None and not pause.forgotten(now):
+                return False
+            if not all(host_permitted(credential.hosts, endpoint.host) for endpoint in endpoints):
+                return False
+        return True
+
+    def turn(self, pool: CompiledPool) -> Credential | None:
+        """The credential whose turn it is, in a calm pool."""
+        credentials = pool.wire.credentials
+        return credentials[self._turns.get(pool.key, 0) % len(credentials)] if credentials else None
+
     def used(self, pool_key: str) -> None:
         """The next request takes the next one."""
         self._turns[pool_key] = self._turns.get(pool_key, 0) + 1
@@ -97,6 +120,9 @@ class Credentials:
 
     def answered(self, pool: CompiledPool, credential: Credential, now: float) -> None:
         """It was accepted."""
-        pause = self._pauses.get(self._key(pool, credential)) if self._pauses else None
+        key = self._key(pool, credential)
+        pause = self._pauses.get(key) if self._pauses else None
         if pause is not None:
             pause.answered(now)
+            if not pause.count:
+                del self._pauses[key]

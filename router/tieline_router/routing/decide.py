@@ -25,7 +25,6 @@ from tieline_router.routing.filters import (
     MODEL_NOT_SERVED,
     RATE_LIMITED,
     REQUEST_FILTERS,
-    LiveFacts,
     live_facts,
     pause_ends,
 )
@@ -91,18 +90,14 @@ def _shortlist(plan: Plan, view: RequestView, live: LiveTable, now: float, draw:
     survivors: list[Candidate] = []
     exclusions = list(plan.exclusions)
     pauses: list[float] = []
-    facts_of: dict[str, LiveFacts] = {}
     for planned in plan.offers:
         offer = planned.offer
         pool = offer.pool
-        facts = facts_of.get(pool.key)
-        if facts is None:
-            facts = facts_of[pool.key] = live_facts(pool, live, now)
+        facts = live_facts(offer, live, now)
         price = offer.price(view.prompt_tokens, now)
         reasons = [(code, why) for code, check in REQUEST_FILTERS if (why := check(offer, view, plan.rules, price))]
-        if not facts.clear:
-            reasons += [(code, why) for code, check in LIVE_FILTERS if (why := check(facts, now))]
-        candidate = _candidate(planned, price.blended(view.prompt_tokens, completion_tokens(view)))
+        reasons += [(code, why) for code, check in LIVE_FILTERS if (why := check(facts, now))]
+        candidate = _candidate(planned, price.blended(view.prompt_tokens, completion_tokens(view)), facts.warmth)
         if not reasons:
             candidates.append(candidate)
             continue
@@ -127,9 +122,16 @@ def _shortlist(plan: Plan, view: RequestView, live: LiveTable, now: float, draw:
     )
 
 
-def _candidate(planned: PlannedOffer, price: float) -> Candidate:
+def _candidate(planned: PlannedOffer, price: float, warmth: float) -> Candidate:
     return Candidate(
-        planned.offer, planned.priority, planned.weight, planned.order, price, planned.operation, planned.translated
+        planned.offer,
+        planned.priority,
+        planned.weight,
+        planned.order,
+        price,
+        planned.operation,
+        planned.translated,
+        warmth,
     )
 
 

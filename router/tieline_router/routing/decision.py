@@ -48,6 +48,8 @@ class Candidate(msgspec.Struct, frozen=True):
     operation: Operation = CHAT
     """What the provider is asked by: the client's operation, or what that is translated to."""
     translated: bool = False
+    warmth: float = 1.0
+    """The part of its share in draws that it gets: below 1 while all its endpoints come back from an ejection."""
 
     @property
     def rank(self) -> tuple[int, bool]:

@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
-from tieline_api.snapshot import Credential
-
 from tieline_router.apis import PROTOCOLS, Operation
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.constraints import Rules
 from tieline_router.routing.credentials import Choice, MissingSecret, Paused
 from tieline_router.routing.endpoint import EndpointState
 from tieline_router.routing.live import LiveTable
-from tieline_router.routing.offers import CompiledPool, Offer, PriceNow, alternatives
+from tieline_router.routing.offers import Offer, PriceNow, alternatives
 from tieline_router.routing.view import RESPONSE_FORMAT, STRUCTURED_OUTPUTS, RequestView
 
 CONTEXT_MARGIN: Final = 1.5
@@ -176,31 +174,39 @@ REQUEST_FILTERS: Final = (
 
 
 class LiveFacts(NamedTuple):
-    """What the live table says of one pool now; read once, so that all live filters see the same."""
+    """What the live table says of one offer now; read once, so that all live filters see the same."""
 
     endpoints: Sequence[EndpointState]
     ready: Sequence[EndpointState]
     """Those that accept requests; some may be on their way out."""
     awake: Sequence[EndpointState]
     """Those of `ready` that are not paused."""
+    permitted: Sequence[EndpointState]
+    """Those of `awake` from which no breaker keeps the model's requests."""
     credential: Choice
     verdict: str
-    clear: bool
-    """Nothing is wrong: no live filter would exclude the pool. Spares healthy pools, nearly all, the seven checks."""
+    next_probe: float
+    """When a breaker lets the first request through, where `permitted` is empty."""
+    warmth: float
+    """The share of its usual traffic that the warmest of `permitted` should get."""
 
 
-def live_facts(pool: CompiledPool, live: LiveTable, now: float) -> LiveFacts:
+def live_facts(offer: Offer, live: LiveTable, now: float) -> LiveFacts:
+    pool, model = offer.pool, offer.upstream_name
     endpoints = live.endpoints(pool, now)
     ready = [endpoint for endpoint in endpoints if endpoint.ready]
     awake = [endpoint for endpoint in ready if not endpoint.cooldown.active(now)]
-    credential = live.credentials.choose(pool, ready[0].host if ready else pool.host, now)
-    verdict = live.verdict(pool).health
-    clear = (
-        (credential is None or isinstance(credential, Credential))
-        and verdict != "Unhealthy"
-        and any(endpoint.breaker.permits(now) for endpoint in awake)
+    permitted = [endpoint for endpoint in awake if live.permits(offer, endpoint, now)]
+    return LiveFacts(
+        endpoints,
+        ready,
+        awake,
+        permitted,
+        live.credentials.choose(pool, ready[0].host if ready else pool.host, now),
+        live.verdict(pool).health,
+        0.0 if permitted else min((endpoint.next_probe(model, now) for endpoint in awake), default=0.0),
+        max((endpoint.warmth(model, now) for endpoint in permitted), default=1.0),
     )
-    return LiveFacts(endpoints, ready, awake, credential, verdict, clear)
 
 
 def _no_endpoints(facts: LiveFacts, _now: float) -> str | None:
@@ -239,11 +245,10 @@ def _paused_until(facts: LiveFacts, *, refused: bool) -> float | None:
 
 
 def _breaker_open(facts: LiveFacts, now: float) -> str | None:
-    if not facts.awake or any(endpoint.breaker.permits(now) for endpoint in facts.awake):
+    if not facts.awake or facts.permitted:
         return None
-    first = min(endpoint.breaker.until for endpoint in facts.awake)
     who = "1 endpoint" if len(facts.awake) == 1 else f"{len(facts.awake)} endpoints"
-    return f"{who} failed too often; the next probe is in {max(first - now, 0):.0f} s"
+    return f"{who} failed too often; the next probe is in {max(facts.next_probe - now, 0):.0f} s"
 
 
 def _unhealthy(facts: LiveFacts, _now: float) -> str | None:

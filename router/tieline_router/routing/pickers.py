@@ -21,18 +21,22 @@ Draw = Callable[[], float]
 """A source of floats in [0, 1), such as `random.random`."""
 
 
+def drawn(weights: Sequence[float], draw: Draw) -> int:
+    """An index, drawn in proportion to the weights."""
+    point = draw() * sum(weights)
+    for index, share in enumerate(weights):
+        point -= share
+        if point < 0:
+            return index
+    return len(weights) - 1  # where rounding leaves the point beyond the last weight
+
+
 def _without_replacement(candidates: Sequence[Candidate], weights: list[float], draw: Draw) -> list[Candidate]:
     """Draws all, one after the other, each among those left in proportion to its weight. The last one needs no draw."""
     left = list(candidates)
     order: list[Candidate] = []
     while len(left) > 1:
-        point = draw() * sum(weights)
-        chosen = len(left) - 1  # where rounding leaves the point beyond the last weight
-        for index, share in enumerate(weights):
-            point -= share
-            if point < 0:
-                chosen = index
-                break
+        chosen = drawn(weights, draw)
         order.append(left.pop(chosen))
         weights.pop(chosen)
     return order + left
@@ -73,12 +77,33 @@ def order_candidates(strategy: str, candidates: Sequence[Candidate], draw: Draw)
     return tuple(candidate for rank in sorted(groups) for candidate in pick(groups[rank], draw))
 
 
-def pick_endpoint(endpoints: Sequence[EndpointState], draw: Draw) -> EndpointState | None:
+def pick_endpoint(
+    endpoints: Sequence[EndpointState], draw: Draw, warmth: Callable[[EndpointState], float] | None = None
+) -> EndpointState | None:
     """The endpoint with the fewest requests under way among two drawn (power of two choices). Those on their way out
-    serve only where no other is left; those that are not ready, never."""
+    serve only where no other is left; those that are not ready, never.
+
+    While one of them warms up, one is drawn by its warmth ÷ (requests under way + 1), as Envoy's least-request balancer
+    does with unequal weights and active_request_bias 1: of two drawn, a cold and idle one would win every time.
+
+    Args:
+        warmth: the share of its usual traffic that an endpoint should get, 0 to 1; None = all are warm.
+    """
     ready = [e for e in endpoints if e.ready and not e.terminating] or [e for e in endpoints if e.ready]
     if len(ready) < 2:
         return ready[0] if ready else None
+    if warmth is not None:
+        shares = [warmth(endpoint) for endpoint in ready]
+        if min(shares) < 1.0:
+            weights = [share / (endpoint.in_flight + 1) for share, endpoint in zip(shares, ready, strict=True)]
+            return ready[drawn(weights, draw)]
+    return emptier(ready, draw)
+
+
+def emptier(ready: Sequence[EndpointState], draw: Draw) -> EndpointState:
+    """The one with fewer requests under way of two drawn; of one, that one."""
+    if len(ready) == 1:
+        return ready[0]
     first = min(int(draw() * len(ready)), len(ready) - 1)
     second = min(int(draw() * (len(ready) - 1)), len(ready) - 2)
     second += second >= first

@@ -8,6 +8,7 @@ tried again only when no other is left, after a pause.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Final, NamedTuple
 
 from tieline_api.snapshot import Credential
@@ -17,8 +18,7 @@ from tieline_router.routing.credentials import NONE_TRIED, Paused
 from tieline_router.routing.decision import Candidate, Shortlist
 from tieline_router.routing.endpoint import EndpointState
 from tieline_router.routing.live import LiveTable
-from tieline_router.routing.offers import Offer
-from tieline_router.routing.pickers import Draw, pick_endpoint
+from tieline_router.routing.pickers import Draw, emptier, pick_endpoint
 
 TRIES_IN_A_ROW: Final = 2
 """Attempts at one pool before the next pool's turn comes."""
@@ -82,18 +82,20 @@ class Places:
                 self._refused[offer.pool.key] = known | {last.credential.name}
         elif retry is Retry.LARGER_CONTEXT:
             length = offer.context_length
-            self._block(lambda other: other is offer or not _larger(other.context_length, length))
+            self._block(lambda other: other.offer is offer or not _larger(other.offer.context_length, length))
         elif error is ErrorClass.STATUS_404_MODEL:
-            self._block(lambda other: other is offer)
+            self._block(lambda other: other.offer is offer)
+        elif retry is Retry.OTHER_API:
+            self._block(lambda other: other.operation is last.candidate.operation)
         elif retry is Retry.POOL:
-            self._block(lambda other: other.pool is offer.pool)
+            self._block(lambda other: other.offer.pool is offer.pool)
         else:
             self._failed.add(last.endpoint)
             if retry is Retry.ELSEWHERE:
                 self._hung.add(last.endpoint)
 
-    def _block(self, is_hopeless: Callable[[Offer], bool]) -> None:
-        self._blocked.update(index for index, known in enumerate(self._candidates) if is_hopeless(known.offer))
+    def _block(self, is_hopeless: Callable[[Candidate], bool]) -> None:
+        self._blocked.update(index for index, known in enumerate(self._candidates) if is_hopeless(known))
 
     # -- choosing ----------------------------------------------------------------------------------------------------
 
@@ -109,10 +111,21 @@ class Places:
             if error in self._once:
                 return None
             self._once.add(error)
+        if error is None and self._last is None and (first := self._first(now)) is not None:
+            return first
         fresh = self._fresh(now, open_too=False) or self._fresh(now, open_too=True)
         if fresh is not None or error is None:
             return fresh
         return self._repeat(now, hint) if retry in AGAIN or error is ErrorClass.STATUS_429 else None
+
+    def _first(self, now: float) -> Place | None:
+        """The first place of all where the first pool is calm: what `_fresh` finds, without asking every endpoint."""
+        candidate = self._candidates[0]
+        pool = candidate.offer.pool
+        ready = self._live.calm_endpoints(pool, now)
+        if ready is None:
+            return None
+        return Place(0, candidate, emptier(ready, self._draw), self._live.credentials.turn(pool), now)
 
     def _order(self) -> Iterator[int]:
         """Candidates from the present one on, all around; the present one last when it has had its turns."""
@@ -126,19 +139,21 @@ class Places:
             if index in self._blocked:
                 continue
             candidate = self._candidates[index]
-            pool = candidate.offer.pool
+            offer = candidate.offer
             usable = [
                 endpoint
-                for endpoint in self._live.endpoints(pool, now)
+                for endpoint in self._live.endpoints(offer.pool, now)
                 if endpoint not in self._failed
                 and not endpoint.cooldown.active(now)
-                and (open_too or endpoint.breaker.permits(now))
+                and (open_too or self._live.permits(offer, endpoint, now))
             ]
-            endpoint = pick_endpoint(usable, self._draw)
+            endpoint = pick_endpoint(usable, self._draw, partial(_warmth, offer.upstream_name, now))
             if endpoint is None:
                 continue
-            refused = self._refused.get(pool.key, NONE_TRIED)
-            credential = self._live.credentials.choose(pool, endpoint.host, now, refused)
+            tried = self._refused.get(offer.pool.key, NONE_TRIED)
+            if not open_too:
+                tried |= endpoint.shut(offer.upstream_name, now)
+            credential = self._live.credentials.choose(offer.pool, endpoint.host, now, tried)
             if credential is None or isinstance(credential, Credential):
                 return Place(index, candidate, endpoint, credential, now)
         return None
@@ -170,6 +185,10 @@ class Places:
         if choice is None or isinstance(choice, Credential):
             return Place(index, candidate, endpoint, choice, when)
         return None
+
+
+def _warmth(model: str, now: float, endpoint: EndpointState) -> float:
+    return endpoint.warmth(model, now)
 
 
 def _larger(length: int | None, failed: int | None) -> bool:

@@ -24,12 +24,12 @@ def completion_tokens(view: RequestView) -> int:
 def inverse_square(candidate: Candidate) -> float:
     """The weight of a price in the Balanced draw: 1/price² (OpenRouter's load balancing; 1 against 3 USD is 9 : 1). The
     price has a floor, so nothing is divided by zero."""
-    return 1.0 / (candidate.price * candidate.price)
+    return candidate.warmth / (candidate.price * candidate.price)
 
 
 def weight(candidate: Candidate) -> float:
     """The weight of a backendRef in the Weighted draw."""
-    return float(candidate.weight)
+    return candidate.warmth * candidate.weight
 
 
 DRAWN_BY: Final[dict[str, Callable[[Candidate], float]]] = {"Balanced": inverse_square, "Weighted": weight}

@@ -17,6 +17,7 @@ from tieline_router.errors import ErrorClass
 from tieline_router.routing.breaker import State
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decide import decide, explain_fallbacks
+from tieline_router.routing.endpoint import EndpointState
 from tieline_router.routing.live import LiveTable
 from tieline_router.routing.view import RequestView, needed_parameters
 from tieline_router.runtime.clock import Clock
@@ -114,25 +115,30 @@ class AdminServer:
             {
                 "confirmedSecondsAgo": round(now - confirmed, 3) if math.isfinite(confirmed) else None,
                 "stale": self._live.stale(now),
-                "endpoints": [
-                    {
-                        "pool": endpoint.pool.key,
-                        "address": endpoint.address,
-                        "rank": endpoint.rank,
-                        "ready": endpoint.ready,
-                        "terminating": endpoint.terminating,
-                        "inFlight": endpoint.in_flight,
-                        "breaker": endpoint.breaker.state.value,
-                        "consecutiveFailures": endpoint.breaker.failures,
-                        "ejectedForSeconds": _left(endpoint.breaker.until, now)
-                        if endpoint.breaker.state is State.OPEN
-                        else None,
-                        "pausedForSeconds": _left(endpoint.cooldown.until, now),
-                    }
-                    for endpoint in self._live.all_endpoints(now)
-                ],
+                "endpoints": [_endpoint(endpoint, now) for endpoint in self._live.all_endpoints(now)],
             }
         )
+
+
+def _endpoint(endpoint: EndpointState, now: float) -> dict[str, Any]:
+    """One endpoint; its breaker is the one that stands out most, and `models` has those of single models."""
+    breaker = endpoint.worst()
+    return {
+        "pool": endpoint.pool.key,
+        "address": endpoint.address,
+        "rank": endpoint.rank,
+        "ready": endpoint.ready,
+        "terminating": endpoint.terminating,
+        "inFlight": endpoint.in_flight,
+        "breaker": breaker.state.value,
+        "consecutiveFailures": breaker.failures,
+        "ejectedForSeconds": _left(breaker.until, now) if breaker.state is State.OPEN else None,
+        "pausedForSeconds": _left(endpoint.cooldown.until, now),
+        "models": [
+            {"model": model, "credential": credential or None, "breaker": one.state.value, "failures": one.failures}
+            for (model, credential), one in endpoint.models.items()
+        ],
+    }
 
 
 def view_of_query(query: Any) -> RequestView:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tieline_api.snapshot import Fallback as WireFallback
-from tieline_api.snapshot import FirstToken, Pool, Retries, Route, Timeouts
+from tieline_api.snapshot import FirstToken, Pool, Protocol, Retries, Route, Timeouts
 from tieline_router.errors import ERRORS, ErrorClass, Retry
 from tieline_router.routing.attempts import TRANSITIONS, Attempt, Attempts, Event, Fallback, State, Stop
 from tieline_router.routing.endpoint import EndpointState
@@ -42,7 +42,10 @@ class Transcript:
         self.world.now = max(self.world.now, self.step.not_before)
         live = self.world.live
         live.end(
-            live.begin(self.step.endpoint, self.step.credential, self.world.now), outcome, self.world.now, retry_after
+            live.begin(self.step.endpoint, self.step.offer, self.step.credential, self.world.now),
+            outcome,
+            self.world.now,
+            retry_after,
         )
         if outcome is None:
             self.attempts.succeed(self.world.now)
@@ -109,7 +112,7 @@ def test_what_is_not_tried_again_stops_at_once(error: ErrorClass) -> None:
     assert Transcript(three()).play(error) == [A, f"✗ {error}"]
 
 
-@pytest.mark.parametrize("error", [e for e in E if ERRORS[e].retry not in (Retry.NO, Retry.ONCE)])
+@pytest.mark.parametrize("error", [e for e in E if ERRORS[e].retry not in (Retry.NO, Retry.ONCE, Retry.OTHER_API)])
 def test_what_is_tried_again_goes_to_the_next_pool(error: ErrorClass) -> None:
     assert Transcript(three()).play(error)[:2] == [A, B]
 
@@ -184,8 +187,33 @@ def test_endpoints_with_an_open_breaker_come_last_and_are_tried_when_nothing_els
     found = farm(2)
     first = found.live.endpoints(found.pool("farm"), found.now)[0]
     for _ in range(5):
-        found.live.end(found.live.begin(first, None, found.now), E.STATUS_5XX, found.now)
+        found.live.end(found.begin(first), E.STATUS_5XX, found.now)
     assert Transcript(found).play(E.CONNECT_REFUSED)[:2] == ["farm/10.0.0.1", "farm/10.0.0.0"]
+
+
+def test_a_shut_credential_is_passed_over_and_comes_last() -> None:
+    wire = external("a", credentials=(credential("x"), credential("y")))
+    found = World([wire], [route(backend("a"))])
+    (endpoint,) = found.live.endpoints(found.pool("a"), found.now)
+    for _ in range(5):
+        found.attempt(endpoint, E.STATUS_404_MODEL, credential("x"))
+    assert found.live.credentials.choose(found.pool("a"), endpoint.host, found.now) == credential("y")
+    found.live.credentials.used("ai/a")
+    assert Transcript(found).next() == f"{A}/y"
+    for _ in range(5):
+        found.attempt(endpoint, E.STATUS_404_MODEL, credential("y"))
+    assert Transcript(found).next().startswith(f"{A}/"), "as the last survivor"
+
+
+def test_what_cannot_be_translated_is_asked_of_another_api() -> None:
+    claude = tuple(
+        own(name, model(apis=("Messages",)), protocols=(Protocol(type="Anthropic", path=""),)) for name in "ab"
+    )
+    other = own("c", model(apis=("Responses",)))
+    found = World([*claude, other], [route(backend("a"), backend("b"), backend("c"), strategy="Priority")])
+    said = Transcript(found).play(E.UNTRANSLATABLE)
+    assert [step[0] for step in said] == ["a", "c", "✗"]
+    assert said[-1] == "✗ untranslatable"
 
 
 # -- pools, credentials, models ---------------------------------------------------------------------------------------
@@ -399,7 +427,7 @@ def test_the_kind_of_each_failure_decides_anew() -> None:
 def test_a_model_without_candidates_goes_to_its_fallback() -> None:
     found = with_fallbacks(to("x", "Capacity"))
     (endpoint,) = found.live.endpoints(found.pool("a"), found.now)
-    found.live.end(found.live.begin(endpoint, None, found.now), E.STATUS_429, found.now, 30.0)
+    found.live.end(found.begin(endpoint), E.STATUS_429, found.now, 30.0)
     play = Transcript(found)
     assert play.decision.refusal is E.CAPACITY_EXHAUSTED
     assert play.next() == "→ x"
@@ -419,7 +447,7 @@ def test_nobody_at_all_is_the_refusal() -> None:
     assert play.next() == "✗ model_not_found"
     found = with_fallbacks()
     (endpoint,) = found.live.endpoints(found.pool("a"), found.now)
-    found.live.end(found.live.begin(endpoint, None, found.now), E.STATUS_429, found.now, 30.0)
+    found.live.end(found.begin(endpoint), E.STATUS_429, found.now, 30.0)
     play = Transcript(found)
     assert play.next() == "✗ capacity_exhausted"
     assert play.stop().retry_after == 30.0

@@ -6,6 +6,7 @@ from tieline_router.apis import CHAT, MESSAGES
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.callers import Caller
 from tieline_router.routing.decide import explain_fallbacks
+from tieline_router.routing.endpoint import SLOW_START_SECONDS
 from tieline_router.routing.view import RequestView
 
 from tests.support.routing import (
@@ -33,7 +34,7 @@ def fail(found: World, name: str, outcome: ErrorClass = ErrorClass.STATUS_5XX, *
     for endpoint in found.live.endpoints(pool, found.now):
         for _ in range(5):
             chosen = pool.wire.credentials[0] if pool.wire.credentials else None
-            found.live.end(found.live.begin(endpoint, chosen, found.now), outcome, found.now, wait)
+            found.live.end(found.begin(endpoint, chosen), outcome, found.now, wait)
 
 
 def test_the_route_of_the_name_and_the_order_of_the_strategy() -> None:
@@ -207,6 +208,36 @@ def test_health_never_leaves_nobody() -> None:
     assert codes_of(decision, "a") == ["breaker_open"]
     found.live.apply_overlay({"ai/a": Verdict(health="Unhealthy")})
     assert pools_of(found.decide().shortlist.candidates) == ["a", "b"]
+
+
+def test_the_survivors_answer_brings_it_back_at_once() -> None:
+    found = World([external("a")], [route(backend("a"))])
+    for outcome in (ErrorClass.STATUS_5XX, ErrorClass.CONNECT_REFUSED):
+        fail(found, "a", outcome)
+        assert found.decide().shortlist.readmitted
+        (endpoint,) = found.live.endpoints(found.pool("a"), found.now)
+        found.attempt(endpoint, None)
+        assert not found.decide().shortlist.readmitted
+
+
+def test_a_broken_model_leaves_the_pools_other_models_alone() -> None:
+    pools = [external("a", model("m"), model("x")), external("b", model("m"), model("x"))]
+    refs = [route(backend("a", name), backend("b", name), name=name, models=(name,)) for name in ("m", "x")]
+    found = World(pools, refs)
+    fail(found, "a", ErrorClass.STATUS_5XX)
+    assert pools_of(found.decide(RequestView(model="m")).shortlist.candidates) == ["b"]
+    assert len(found.decide(RequestView(model="x")).shortlist.candidates) == 2
+
+
+def test_a_pool_that_comes_back_gets_its_share_slowly() -> None:
+    found = World([external("a"), external("b")], [route(backend("a"), backend("b"))])
+    fail(found, "a")
+    found.now += 30
+    (endpoint,) = found.live.endpoints(found.pool("a"), found.now)
+    found.attempt(endpoint, None)
+    assert [round(share["firstShare"], 2) for share in found.decide().to_json()["attempts"]] == [0.09, 0.91]
+    found.now += SLOW_START_SECONDS
+    assert [round(share["firstShare"], 2) for share in found.decide().to_json()["attempts"]] == [0.5, 0.5]
 
 
 def test_rules_are_no_matter_of_health() -> None:

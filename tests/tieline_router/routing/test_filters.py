@@ -235,7 +235,7 @@ def test_breaker_and_overlay() -> None:
         assert codes_of(found.decide(), "p") == []
     (endpoint,) = found.live.endpoints(found.pool("p"), found.now)
     for _ in range(5):
-        found.live.end(found.live.begin(endpoint, None, found.now), ErrorClass.STATUS_5XX, found.now)
+        found.live.end(found.begin(endpoint), ErrorClass.STATUS_5XX, found.now)
     found.now += 10
     decision = found.decide()
     assert codes_of(decision, "p") == ["breaker_open"]
@@ -254,7 +254,7 @@ def test_credentials() -> None:
     found.live.apply_secrets({"secret-a": "1"})
     assert codes_of(found.decide(), "p") == []
     (endpoint,) = found.live.endpoints(found.pool("p"), found.now)
-    lease = found.live.begin(endpoint, credential("a"), found.now)
+    lease = found.begin(endpoint, credential("a"))
     found.live.end(lease, ErrorClass.STATUS_401_402_403, found.now)
     assert codes_of(found.decide(), "p") == ["credentials_refused"]
     found.live.apply_secrets({"secret-a": "2"})
@@ -272,7 +272,7 @@ def test_credentials() -> None:
 def test_pauses_of_a_pool_without_credentials(outcome: ErrorClass, code: str) -> None:
     found = world(p())
     (endpoint,) = found.live.endpoints(found.pool("p"), found.now)
-    found.live.end(found.live.begin(endpoint, None, found.now), outcome, found.now, retry_after=20.0)
+    found.live.end(found.begin(endpoint), outcome, found.now, retry_after=20.0)
     decision = found.decide()
     assert codes_of(decision, "p") == [code]
     assert "in 20 s" in decision.shortlist.exclusions[0].message
@@ -285,7 +285,7 @@ def test_pauses_of_a_pool_without_credentials(outcome: ErrorClass, code: str) ->
     st.lists(st.sampled_from(["ok", "unready", "paused", "open"]), max_size=3),
     st.sampled_from(["none", "held", "missing", "paused"]),
 )
-def test_the_short_cut_for_healthy_pools_says_what_the_filters_say(health: str, states: list[str], key: str) -> None:
+def test_no_live_filter_excludes_a_calm_pool(health: str, states: list[str], key: str) -> None:
     pool = p(credentials=() if key == "none" else (credential("a"),), ejection=Ejection(max_percent=100))
     listed = tuple(
         Endpoint(address=f"10.0.0.{place}:80", ready=state != "unready") for place, state in enumerate(states)
@@ -295,10 +295,16 @@ def test_the_short_cut_for_healthy_pools_says_what_the_filters_say(health: str, 
     for endpoint, state in zip(found.live.endpoints(found.pool("p"), found.now), states, strict=True):
         outcome = {"paused": ErrorClass.OVERLOADED, "open": ErrorClass.STATUS_5XX}.get(state)
         for _ in range(5 if outcome else 0):
-            found.live.end(found.live.begin(endpoint, None, found.now), outcome, found.now)
+            found.attempt(endpoint, outcome)
     if key == "missing":
         found.live.apply_secrets({})
-    if key == "paused":
-        found.live.credentials.pause(found.pool("p"), credential("a"), ErrorClass.STATUS_429, found.now, None)
-    facts = live_facts(found.pool("p"), found.live, found.now)
-    assert facts.clear is not any(rule.check(facts, found.now) for rule in LIVE_FILTERS)
+    if key == "paused" and states:
+        (first, *_) = found.live.endpoints(found.pool("p"), found.now)
+        found.attempt(first, ErrorClass.STATUS_429, credential("a"))
+    compiled = found.pool("p")
+    facts = live_facts(compiled.offers["m"][0], found.live, found.now)
+    if found.live.calm(frozenset({compiled.key}), found.now):
+        assert not any(rule.check(facts, found.now) for rule in LIVE_FILTERS)
+        assert facts.warmth == 1
+    elif set(states) <= {"ok", "unready"} and key in {"none", "held"} and health == "Healthy":
+        assert "ok" not in states, "nothing stands out, so it is calm"

@@ -1,9 +1,10 @@
+from hypothesis import given
+from hypothesis import strategies as st
 from tieline_api.snapshot import Config, Ejection, Endpoint, PoolEndpoints, Verdict
-from tieline_router.errors import ERRORS, Ejects, ErrorClass
-from tieline_router.routing.breaker import State
+from tieline_router.errors import ErrorClass
 from tieline_router.routing.credentials import Paused
-from tieline_router.routing.endpoint import EndpointState
-from tieline_router.routing.live import ANSWERED, CONFIRMATION_TTL, LiveTable
+from tieline_router.routing.endpoint import MIN_WARMTH, SLOW_START_SECONDS
+from tieline_router.routing.live import CONFIRMATION_TTL, REVIEW_SECONDS, LiveTable
 from tieline_router.routing.table import compile_table
 
 from tests.support.routing import NOW, World, backend, credential, endpoints, external, own, route
@@ -17,13 +18,6 @@ def world() -> World:
 
 def names(found: World, name: str = "own") -> list[str]:
     return [endpoint.name for endpoint in found.live.endpoints(found.pool(name), found.now)]
-
-
-def fail(
-    found: World, endpoint: EndpointState, outcome: ErrorClass = ErrorClass.CONNECT_REFUSED, times: int = 5
-) -> None:
-    for _ in range(times):
-        found.live.end(found.live.begin(endpoint, None, found.now), outcome, found.now)
 
 
 def test_an_external_pool_has_the_endpoint_of_its_url() -> None:
@@ -61,7 +55,7 @@ def test_static_addresses_do_not_age() -> None:
 def test_an_endpoint_keeps_its_state_over_frames_and_configurations() -> None:
     found = world()
     first = found.live.endpoints(found.pool("own"), found.now)[0]
-    lease = found.live.begin(first, None, found.now)
+    lease = found.begin(first)
     found.live.apply_endpoints({"ai/own": endpoints("10.0.0.3:80", "10.0.0.1:80")}, found.now)
     assert names(found) == ["10.0.0.3:80", "10.0.0.1:80"]
     assert found.live.endpoints(found.pool("own"), found.now)[1] is first
@@ -101,59 +95,11 @@ def test_what_vanishes_is_dropped() -> None:
     assert list(found.live.all_endpoints(found.now)) == []
 
 
-def test_failures_open_the_breaker_and_the_probe_closes_it() -> None:
-    found = world()
-    (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
-    fail(found, endpoint, times=4)
-    lease = found.live.begin(endpoint, None, found.now)
-    opened = found.live.end(lease, ErrorClass.STATUS_5XX, found.now)
-    assert opened == (endpoint, State.OPEN)
-    found.now += 30
-    probe = found.live.begin(endpoint, None, found.now)
-    assert probe.probe
-    assert found.live.end(probe, None, found.now) == (endpoint, State.CLOSED)
-
-
-def test_an_answer_that_is_no_success_shows_that_the_endpoint_works() -> None:
-    assert not {error for error in ANSWERED if ERRORS[error].ejects is Ejects.ENDPOINT}
-    for answered in ANSWERED:
-        found = world()
-        (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
-        fail(found, endpoint, times=4)
-        found.live.end(found.live.begin(endpoint, None, found.now), answered, found.now)
-        fail(found, endpoint, times=4)
-        assert endpoint.breaker.permits(found.now), answered
-
-
-def test_a_client_that_leaves_says_nothing_about_the_endpoint() -> None:
-    found = world()
-    (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
-    fail(found, endpoint, times=4)
-    fail(found, endpoint, ErrorClass.CLIENT_DISCONNECTED, times=10)
-    assert endpoint.breaker.failures == 4
-    fail(found, endpoint, times=1)
-    found.now += 30
-    probe = found.live.begin(endpoint, None, found.now)
-    found.live.end(probe, ErrorClass.CLIENT_DISCONNECTED, found.now)
-    assert endpoint.breaker.permits(found.now)
-
-
-def test_no_more_than_its_share_of_a_pool_is_ejected() -> None:
-    addresses = [f"10.0.0.{i}:80" for i in range(5)]
-    for percent, expected in ((50, 2), (100, 5), (10, 1)):
-        pool = own("own", ejection=Ejection(max_percent=percent))
-        found = World([pool], [route()], {"ai/own": endpoints(*addresses)})
-        for endpoint in found.live.endpoints(found.pool("own"), found.now):
-            fail(found, endpoint)
-        states = [e.breaker.state for e in found.live.endpoints(found.pool("own"), found.now)]
-        assert states.count(State.OPEN) == expected
-
-
 def test_a_credential_is_paused_not_the_endpoint() -> None:
     wire = external("ext", credentials=(credential("a"), credential("b")))
     found = World([wire], [route(backend("ext"))])
     (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
-    lease = found.live.begin(endpoint, credential("a"), found.now)
+    lease = found.begin(endpoint, credential("a"))
     found.live.end(lease, ErrorClass.STATUS_429, found.now, retry_after=9)
     assert not endpoint.cooldown.active(found.now)
     assert found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now) == credential("b")
@@ -164,8 +110,8 @@ def test_a_pause_outlasts_answers_to_requests_from_before_it() -> None:
     found = World([wire], [route(backend("ext"))])
     (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
     for key in (credential("a"), None):
-        before = found.live.begin(endpoint, key, found.now)
-        found.live.end(found.live.begin(endpoint, key, found.now), ErrorClass.STATUS_429, found.now, retry_after=9)
+        before = found.begin(endpoint, key)
+        found.live.end(found.begin(endpoint, key), ErrorClass.STATUS_429, found.now, retry_after=9)
         found.live.end(before, None, found.now)
     assert endpoint.cooldown.active(found.now)
     assert isinstance(found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now), Paused)
@@ -178,7 +124,7 @@ def test_a_success_lets_the_next_pause_start_small() -> None:
         (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
         lengths = []
         for outcome in (ErrorClass.STATUS_429, ErrorClass.STATUS_429, None, ErrorClass.STATUS_429):
-            found.live.end(found.live.begin(endpoint, key, found.now), outcome, found.now)
+            found.live.end(found.begin(endpoint, key), outcome, found.now)
             paused = found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now)
             until = paused.until if isinstance(paused, Paused) else endpoint.cooldown.until
             lengths.append(max(until - found.now, 0))
@@ -190,9 +136,9 @@ def test_every_attempt_takes_the_next_credential() -> None:
     wire = external("ext", credentials=(credential("a"), credential("b")))
     found = World([wire], [route(backend("ext"))])
     (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
-    found.live.begin(endpoint, None, found.now)
+    found.begin(endpoint)
     assert found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now) == credential("a")
-    found.live.begin(endpoint, credential("a"), found.now)
+    found.begin(endpoint, credential("a"))
     assert found.live.credentials.choose(found.pool("ext"), endpoint.host, found.now) == credential("b")
 
 
@@ -210,3 +156,117 @@ def test_one_budget_per_route() -> None:
     assert found.live.budget(found.table.routes["ai/r"]) is budget
     found.live.apply_config(compile_table(Config()))
     assert found.live.budget(found.table.routes["ai/r"]) is not budget
+
+
+# -- calm --------------------------------------------------------------------------------------------------------------
+
+
+def calm(found: World, name: str = "own") -> bool:
+    pool = found.pool(name)
+    known = found.live.calm(frozenset({pool.key}), found.now)
+    assert known == (found.live.calm_endpoints(pool, found.now) is not None)
+    return known
+
+
+def test_a_pool_is_calm_until_something_distinguishes_it() -> None:
+    found = world()
+    assert calm(found)
+    assert calm(found, "ext")
+    (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
+    found.attempt(endpoint, ErrorClass.STATUS_5XX)
+    assert not calm(found, "ext")
+    assert calm(found), "other pools do not mind"
+    found.now += REVIEW_SECONDS
+    found.attempt(endpoint, None)
+    assert calm(found, "ext")
+
+
+def test_a_pause_ends_the_calm_until_an_answer_after_it() -> None:
+    wire = external("ext", credentials=(credential("a"),))
+    for key, outcome in ((credential("a"), ErrorClass.STATUS_429), (None, ErrorClass.OVERLOADED)):
+        found = World([wire], [route(backend("ext"))])
+        (endpoint,) = found.live.endpoints(found.pool("ext"), found.now)
+        found.attempt(endpoint, outcome, key, retry_after=20)
+        found.now += 10
+        found.attempt(endpoint, None, key)
+        assert not calm(found, "ext")
+        found.now += 11
+        found.attempt(endpoint, None, key)
+        assert calm(found, "ext")
+
+
+def test_verdicts_secrets_and_addresses_end_the_calm() -> None:
+    found = world()
+    found.live.apply_overlay({"ai/own": Verdict(health="Unhealthy")})
+    assert not calm(found)
+    found.live.apply_overlay({})
+    (first, _) = found.live.endpoints(found.pool("own"), found.now)
+    found.attempt(first, None)
+    assert calm(found)
+    found.live.apply_endpoints({"ai/own": endpoints("10.0.0.1:80", ready=False)}, found.now)
+    assert not calm(found)
+    found.live.apply_endpoints(LISTED, found.now)
+    found.now += CONFIRMATION_TTL
+    assert not calm(found)
+    found = World([external("ext", credentials=(credential("a"),))], [route(backend("ext"))])
+    assert calm(found, "ext")
+    found.live.apply_secrets({})
+    assert not calm(found, "ext")
+
+
+def test_an_endpoint_that_joins_others_starts_slowly() -> None:
+    found = world()
+    found.now += 5
+    three = endpoints("10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80", service="own.ai.svc:80")
+    found.live.apply_endpoints({"ai/own": three}, found.now)
+    assert not calm(found)
+    *old, new = found.live.endpoints(found.pool("own"), found.now)
+    assert [endpoint.warmth("m", found.now) for endpoint in (*old, new)] == [1, 1, MIN_WARMTH]
+    found.now += SLOW_START_SECONDS
+    found.attempt(new, None)
+    assert calm(found)
+    assert new.warmth("m", found.now) == 1
+
+
+def test_nobody_starts_slowly_who_has_no_warm_neighbour() -> None:
+    found = world()
+    for endpoint in found.live.endpoints(found.pool("own"), found.now):
+        assert endpoint.warmth("m", found.now) == 1
+    found.live.apply_endpoints({"ai/own": endpoints("10.0.0.1:80", ready=False)}, found.now)
+    found.live.apply_endpoints({"ai/own": endpoints("10.0.0.1:80")}, found.now)
+    assert calm(found), "it was the only one"
+
+
+def test_what_becomes_ready_beside_others_starts_slowly() -> None:
+    found = world()
+    pair = (Endpoint(address="10.0.0.1:80"), Endpoint(address="10.0.0.2:80", ready=False))
+    found.live.apply_endpoints({"ai/own": PoolEndpoints(endpoints=pair)}, found.now)
+    assert calm(found)
+    found.live.apply_endpoints({"ai/own": endpoints("10.0.0.1:80", "10.0.0.2:80")}, found.now)
+    warm, cold = found.live.endpoints(found.pool("own"), found.now)
+    assert (warm.warmth("m", found.now), cold.warmth("m", found.now)) == (1, MIN_WARMTH)
+
+
+outcomes = st.sampled_from([None, None, *ErrorClass])
+
+
+@given(st.lists(st.tuples(outcomes, st.floats(0, 40), st.integers(0, 2), st.none() | st.floats(0, 90)), max_size=30))
+def test_a_pool_that_is_called_calm_is(events: list[tuple[ErrorClass | None, float, int, float | None]]) -> None:
+    """The list of restless pools errs on one side only."""
+    keys = (credential("a"), credential("b"), None)
+    wire = own("own", credentials=keys[:2], ejection=Ejection(consecutive_failures=2))
+    found = World([wire], [route(backend("own"))], {"ai/own": endpoints("10.0.0.1:80", "10.0.0.2:80")})
+    found.live.confirmation_ttl = 1e9
+    pool = found.pool("own")
+    offer = pool.offers["m"][0]
+    for outcome, wait, which, retry_after in events:
+        found.now += wait
+        listed = found.live.endpoints(pool, found.now)
+        found.attempt(listed[which % 2], outcome, keys[which], retry_after=retry_after)
+        if calm(found):
+            for endpoint in listed:
+                assert not endpoint.cooldown.active(found.now)
+                assert endpoint.warmth("m", found.now) == 1
+                assert found.live.permits(offer, endpoint, found.now)
+                assert endpoint.shut("m", found.now) == frozenset()
+            assert found.live.credentials.choose(pool, "10.0.0.1", found.now) is found.live.credentials.turn(pool)

@@ -132,6 +132,25 @@ def test_two_different_endpoints_are_drawn(count: int, a: float, b: float) -> No
     assert pick_endpoint(found, draws(a, b)) is not found[first]
 
 
+def test_a_cold_endpoint_is_drawn_by_its_warmth_and_its_load() -> None:
+    """Weights 0.25 : 1 : 1 of 2.25; with one request under way at the second 0.25 : 0.5 : 1 of 1.75."""
+    cold, *_ = three = states(3)
+    warmth = {id(cold): 0.25}
+
+    def at(point: float) -> int:
+        return three.index(pick_endpoint(three, draws(point), lambda e: warmth.get(id(e), 1.0)) or cold)
+
+    assert [at(0.25 / 2.25 - 1e-9), at(0.25 / 2.25 + 1e-9), at(1.25 / 2.25 + 1e-9), at(0.999)] == [0, 1, 2, 2]
+    three[1].in_flight = 1
+    assert [at(0.25 / 1.75 + 1e-9), at(0.75 / 1.75 + 1e-9)] == [1, 2]
+
+
+def test_warm_endpoints_are_chosen_by_their_load() -> None:
+    three = states(3)
+    three[0].in_flight = 1
+    assert pick_endpoint(three, draws(0.0, 0.0), lambda _endpoint: 1.0) is three[1]
+
+
 def test_the_rank_of_readiness() -> None:
     ready, leaving, unready = states(2), states(1, terminating=True), states(1, ready=False)
     assert pick_endpoint([*leaving, *unready, ready[0]], draws()) is ready[0]

@@ -1,3 +1,4 @@
+import msgspec
 from tieline_router.apis import MESSAGES
 from tieline_router.routing.decision import Candidate
 from tieline_router.routing.offers import CompiledPool
@@ -22,6 +23,13 @@ def test_a_request_without_max_tokens_is_priced_at_256() -> None:
 def test_one_dollar_against_three_is_nine_to_one() -> None:
     assert inverse_square(candidate(1.0)) == 9 * inverse_square(candidate(3.0))
     assert weight(candidate(1.0, 4)) == 4
+
+
+def test_a_pool_that_comes_back_gets_a_part_of_its_share() -> None:
+    cold = msgspec.structs.replace(candidate(1.0, 3), warmth=0.5)
+    assert first_shares("Balanced", [candidate(1.0), cold]) == [2 / 3, 1 / 3]
+    assert first_shares("Weighted", [candidate(1.0, 3), cold]) == [2 / 3, 1 / 3]
+    assert first_shares("Price", [cold, candidate(1.0)]) == [1.0, 0.0]
 
 
 def test_shares_of_the_first_place() -> None:
