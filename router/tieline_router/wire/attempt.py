@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -33,11 +33,11 @@ _object: Final = msgspec.json.Decoder(Fields)
 _encode: Final = msgspec.json.Encoder().encode
 
 
-class AttemptBody(NamedTuple):
+class AttemptBody(msgspec.Struct, frozen=True, gc=False):
     """The body of one attempt."""
 
     body: bytes
-    content_type: str = "application/json"
+    content_type: str
     dropped: tuple[str, ...] = ()
     """Sampling parameters that a translation left out."""
 
@@ -81,7 +81,7 @@ def attempt_body(
         fields, dropped = translated(request.operation, operation, fields, max_output_tokens)
     _edit(fields, operation, stream=request.view.stream, ask_usage=ask_usage, identity_salt=identity_salt)
     fields["model"] = _model(upstream_model)
-    return AttemptBody(_encode(fields), dropped=dropped)
+    return AttemptBody(_encode(fields), "application/json", dropped)
 
 
 def _edit(fields: Fields, operation: Operation, *, stream: bool, ask_usage: bool, identity_salt: str | None) -> None:

@@ -25,7 +25,7 @@ NULL: Final = msgspec.Raw(b"null")
 
 _fields: Final = msgspec.json.Decoder(Fields)
 _string: Final = msgspec.json.Decoder(str)
-_integer: Final = msgspec.json.Decoder(int)
+_optional_integer: Final[msgspec.json.Decoder[int | None]] = msgspec.json.Decoder(int | None)
 
 
 class BadRequest(Exception):
@@ -133,10 +133,12 @@ def flag(fields: Mapping[str, msgspec.Raw], name: str) -> bool:
         BadRequest: it is something else.
     """
     value = fields.get(name)
-    if value is None or value in (FALSE, NULL):
+    if value is None or value == FALSE:
         return False
     if value == TRUE:
         return True
+    if value == NULL:
+        return False
     raise wrong(f"{name} must be true or false", name)
 
 
@@ -147,9 +149,11 @@ def count(fields: Mapping[str, msgspec.Raw], name: str, least: int = 1, most: in
         BadRequest: it is no integer, or out of bounds.
     """
     value = fields.get(name)
-    if value is None or value == NULL:
+    if value is None:
         return None
-    found = decoded(value, name, _integer, "an integer")
+    found = decoded(value, name, _optional_integer, "an integer")
+    if found is None:
+        return None
     if not least <= found <= most:
         raise wrong(f"{name} must be between {least} and {most}, not {found}", name)
     return found

@@ -7,7 +7,7 @@ attempt is made from the same map by `attempt`, which is offered here too.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 
@@ -32,8 +32,8 @@ from tieline_router.wire.readers import chat, completions, embeddings, media, me
 __all__ = ["ApiRequest", "AttemptBody", "BadRequest", "attempt_body", "read_request"]
 
 
-class ApiRequest(NamedTuple):
-    """A request as far as we understand it."""
+class ApiRequest(msgspec.Struct, frozen=True, gc=False):
+    """A request as far as we understand it. A struct, because a named tuple takes 0.2 µs more to make."""
 
     operation: Operation
     fields: Mapping[str, msgspec.Raw]
@@ -59,6 +59,7 @@ _READERS: Final[dict[str, _Reader]] = {
     COUNT_TOKENS.path: messages.read,
 }
 """By path; a string keeps its hash, which a tuple does not. The others are passed through, see `media`."""
+_MULTIPART: Final = Body.MULTIPART
 _stream_options: Final = msgspec.json.Decoder(_StreamOptions)
 _ASKED: Final = msgspec.Raw(b'{"include_usage":true}')
 
@@ -80,12 +81,12 @@ def read_request(
     Raises:
         BadRequest: it is not what the operation takes, or asks for what this router does not do.
     """
-    parts: Multipart | None = None
-    if operation.body is Body.MULTIPART:
+    if operation.body is _MULTIPART:
         parts, fields = read_multipart(body, content_type)
     else:
-        fields = read_fields(body)
-    view = _READERS.get(operation.path, media.read)(fields, operation, tree)
+        parts, fields = None, read_fields(body)
+    read = _READERS.get(operation.path) or media.read
+    view = read(fields, operation, tree)
     if "provider" in fields:
         check_provider_rules(bytes(fields["provider"]), wrong)
     return ApiRequest(operation, fields, view, _include_usage(fields, tree), parts)

@@ -21,6 +21,7 @@ from tieline_router.wire.errors import (
     error_headers,
     error_status,
     keep_alive,
+    previous_error,
     retry_after_header,
 )
 
@@ -99,6 +100,12 @@ def test_openrouters_shape() -> None:
         },
     }
     components.BadGatewayResponseErrorData.model_validate(error)
+
+
+def test_an_attempt_that_failed_says_what_the_provider_answered() -> None:
+    known = previous_error("acme", ErrorClass.STATUS_5XX, 529)
+    assert known == {"provider": "acme", "code": "status_5xx", "status": 529}
+    assert previous_error("acme", ErrorClass.CONNECT_TIMEOUT)["status"] == 504
 
 
 def test_a_providers_own_words_are_for_those_whose_fault_it_is() -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from tieline_router.apis import Operation, PathTree
-from tieline_router.routing.view import NOTHING, TEXT, RequestView, needed_parameters
+from tieline_router.routing.view import BYTES_PER_TOKEN, NOTHING, TEXT, RequestView, needed_parameters
 from tieline_router.wire.fields import array, count, filled_array, flag, required_array, required_string, shallow, typed
 from tieline_router.wire.readers.parts import look
 
@@ -38,16 +38,14 @@ def read(fields: Mapping[str, msgspec.Raw], operation: Operation, tree: PathTree
     messages = required_array(fields, "messages")
     stream = flag(fields, "stream")
     max_tokens = count(fields, "max_tokens")
-    if _SELDOM.isdisjoint(fields):
-        tokens, inputs = look(messages)
+    if messages.find(b"[", 1) < 0 and _SELDOM.isdisjoint(fields):  # most requests: `look` would say the same
         return RequestView(
             model=model,
             operation=operation,
             tree=tree,
             stream=stream,
-            prompt_tokens=tokens,
+            prompt_tokens=-(-len(messages) // BYTES_PER_TOKEN),
             max_tokens=max_tokens,
-            input_modalities=inputs,
         )
     tokens, inputs = look(messages, array(fields, "tools"), array(fields, "functions"))
     newer = count(fields, "max_completion_tokens")

@@ -44,20 +44,26 @@ _item: Final = msgspec.json.Decoder(_Item)
 def look(items: bytes, *others: bytes) -> tuple[int, frozenset[str]]:
     """What an array of items weighs, and what it holds.
 
-    Where no array stands within the array there are neither parts nor inline media: one search for one byte, 0.03 µs at
-    1 KB, while a search for the name of a part takes 0.5 µs, because the quote that it begins with stands everywhere.
+    Where no array stands within the array there are no parts: one search for one byte, 0.03 µs at 1 KB. A search for
+    the name of a part takes 0.5 µs, because the quote that it begins with stands everywhere. Inline media are looked
+    for only where there are parts of media: that takes 150 µs at 100 KB.
 
     Args:
         items: messages or input items.
-        others: more of the prompt, such as tools; raw JSON.
+        others: more of the prompt, without media, such as tools; raw JSON.
 
     Returns:
         The estimated tokens of all, and the modalities of the items' parts; text is always among them.
     """
-    if items.find(b"[", 1) >= 0:
-        return estimate_prompt_tokens(items, *others), TEXT.union(_found(items, _DEPTH))
-    tokens = -(-len(items) // BYTES_PER_TOKEN)
-    return tokens + estimate_prompt_tokens(*others) if others else tokens, TEXT
+    size = len(items)
+    for other in others:
+        size += len(other)
+    if items.find(b"[", 1) < 0:
+        return -(-size // BYTES_PER_TOKEN), TEXT
+    found = TEXT.union(_found(items, _DEPTH))
+    if len(found) == 1:
+        return -(-size // BYTES_PER_TOKEN), TEXT
+    return estimate_prompt_tokens(items) + -(-(size - len(items)) // BYTES_PER_TOKEN), found
 
 
 def _found(items: bytes, depth: int) -> Iterator[str]:
