@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tieline_router.translate import chat_over_messages, messages_over_chat
+from tieline_router.translate import chat_over_messages, chat_over_responses, messages_over_chat, responses_over_chat
 from tieline_router.translate.reading import ROUTER_ONLY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "translation.md").read_text()
@@ -19,6 +19,10 @@ def section(title: str) -> str:
     ("title", "fields"),
     [
         ("Left out and named in the decision", chat_over_messages.DROPPABLE | messages_over_chat.DROPPABLE),
+        (
+            "Left out between Responses and chat, and named in the decision",
+            chat_over_responses.DROPPABLE | responses_over_chat.DROPPABLE,
+        ),
         (
             "Left out without a word, since the answer is the same",
             (chat_over_messages.HARMLESS | messages_over_chat.HARMLESS) - ROUTER_ONLY,

@@ -59,9 +59,16 @@ class Delta(msgspec.Struct):
         return [call.read() for call in _read(_calls, self.tool_calls) or ()]
 
 
+class _Citation(msgspec.Struct):
+    url: str = ""
+    title: str = ""
+    start_index: int = 0
+    end_index: int = 0
+    content: str | None = None
+
+
 class _Annotation(msgspec.Struct):
-    type: str = ""
-    url_citation: dict[str, Any] | None = None
+    url_citation: _Citation | None = None
 
 
 class _Url(msgspec.Struct):
@@ -124,10 +131,11 @@ def _arguments(value: msgspec.Raw) -> str:
 
 def citations(value: msgspec.Raw) -> list[Json]:
     """Citations, as a response has them. Annotations of other kinds have no place there."""
+    cited = [found.url_citation for found in _read(_annotations, value) or () if found.url_citation is not None]
     return [
-        {"title": "", "url": "", "start_index": 0, "end_index": 0} | found.url_citation | {"type": "url_citation"}
-        for found in _read(_annotations, value) or ()
-        if found.url_citation is not None
+        {name: told for name, told in msgspec.structs.asdict(one).items() if told is not None}
+        | {"type": "url_citation"}
+        for one in cited
     ]
 
 
