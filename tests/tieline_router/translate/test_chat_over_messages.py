@@ -115,6 +115,11 @@ def test_results_of_parallel_calls_and_what_the_user_says_then_are_one_message()
     }
 
 
+def test_only_the_first_message_after_results_joins_them() -> None:
+    found = messages({"role": "tool", "tool_call_id": "a", "content": "r"}, USER, USER)
+    assert [len(turn["content"]) for turn in found] == [2, len("hi")]
+
+
 def test_results_after_a_system_message_begin_a_message_of_their_own() -> None:
     found = messages(
         {"role": "tool", "tool_call_id": "a", "content": ""},

@@ -304,6 +304,7 @@ def _whole(translate: Callable[..., Whole], stamp: Any, body: Any, data: st.Data
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12).filter(str.strip)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=12)
 arguments = st.dictionaries(words, st.integers(-5, 5) | words | st.none(), max_size=3)
+signatures = words.filter(lambda text: not text.startswith("tieline:"))
 images = st.sampled_from(["data:image/png;base64,AAAA", "https://x/y.png"])
 
 
@@ -318,7 +319,7 @@ def conversations(draw: st.DrawFn) -> list[dict[str, Any]]:
     for _ in range(draw(st.integers(0, 2))):
         turn: dict[str, Any] = {"role": "assistant", "content": draw(words)}
         if draw(st.booleans()):
-            detail = {"type": "reasoning.text", "text": draw(words), "signature": draw(words)}
+            detail = {"type": "reasoning.text", "text": draw(words), "signature": draw(signatures)}
             turn["reasoning_details"] = [detail | {"format": "anthropic-claude-v1", "index": 0}]
         calls = draw(st.lists(st.tuples(ids, words, arguments), max_size=2, unique_by=lambda call: call[0]))
         if calls:
