@@ -218,7 +218,7 @@ class Router:
         current = self.store.current
         endpoints = tuple(
             EndpointSample(
-                endpoint.pool.key, endpoint.name, endpoint.in_flight, endpoint.breaker.state is not State.CLOSED
+                endpoint.pool.key, endpoint.name, endpoint.in_flight, endpoint.worst().state is not State.CLOSED
             )
             for endpoint in self.live.all_endpoints(self._clock.now())
         )

@@ -87,10 +87,14 @@ class RouterSettings(CommandLine):
     """Seconds that an idle connection to a model server is kept; vLLM and SGLang close theirs after 5."""
     trust_env: bool = True
     """Whether HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed for External pools."""
-    max_response_bytes: int = Field(default=64 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
-    """Longest plain answer that is read from a provider; longer ones count as a provider's failure."""
+    max_response_bytes: int = Field(default=8 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
+    """Longest plain answer that is held back until it is complete, so that another provider can take over when it
+    breaks. A longer one is passed on as it comes, with the provider's own id and model, and the connection is cut when
+    it breaks; where it would have to be translated it counts as a provider's failure."""
     max_event_bytes: int = Field(default=4 * MEBIBYTE, ge=1024, le=1024 * MEBIBYTE)
     """Longest single event of a stream; longer ones count as a provider's failure."""
+    max_generations: int = Field(default=10_000, ge=1)
+    """The last generations that GET /api/v1/generation knows; each takes about a kilobyte."""
 
     # -- life of the process -------------------------------------------------------------------------------------------
     drain_seconds: float = Field(default=30.0, ge=0)

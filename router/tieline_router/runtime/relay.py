@@ -1,7 +1,9 @@
 """One attempt: send the request to one endpoint, and pass the answer on as it comes. Used by `exchange`.
 
-Three limits guard it: *first token* until the content commit (streams), *idle* between two reads after it (streams),
-and *response* for the whole answer (plain). Connecting has its own, and the request's total stands around all attempts.
+Plain answers are held back until they are complete, so that another provider can still take over; those too long for
+that, and opaque ones, are passed on as they come, and the connection is cut when they break. Streams are
+`stream_relay`'s. `response` limits a plain answer, connecting has its own limit, and the request's total stands over
+all.
 """
 
 from __future__ import annotations
@@ -9,67 +11,60 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from tieline_router.errors import ErrorClass
-from tieline_router.routing.attempts import AttemptTimeouts
 from tieline_router.routing.classify import classify_error, classify_status
+from tieline_router.runtime.clock import Clock
+from tieline_router.runtime.outcome import Job, Outcome
 from tieline_router.runtime.redaction import redacted
 from tieline_router.runtime.reply import Reply
-from tieline_router.runtime.upstream import Answer, Target, UpstreamClient, UpstreamFailure
-from tieline_router.streaming.chat import DONE_EVENT, ChatStream
-from tieline_router.streaming.observe import Failure, check_answer
-from tieline_router.streaming.usage import Usage
-from tieline_router.wire.answer import AnswerStamp
+from tieline_router.runtime.stream_relay import StreamRelay, linger
+from tieline_router.runtime.upstream import Answer, UpstreamClient, UpstreamFailure
+from tieline_router.streaming.observe import Failure
+from tieline_router.streaming.usage import parse_usage
 
 ERROR_BODY_BYTES: Final = 64 * 1024
 ERROR_BODY_SECONDS: Final = 5.0
-END_SECONDS: Final = 1.0
-"""How long the usage and the terminator may take after the last finish reason; the answer is complete without them."""
-LINGER_SECONDS: Final = 0.25
-"""How long a connection may take to end its body after the answer's end, so that it can be used again."""
+EVENT_STREAM: Final = "text/event-stream"
+PASSED_HEADERS: Final = ("Content-Disposition", "Content-Language")
+"""Of an opaque answer's headers, beside its type: what describes the bytes. All others are the provider's own."""
 
 
-class Outcome(NamedTuple):
-    """What an attempt came to. `error` None: the answer is complete and has been given."""
-
-    error: ErrorClass | None = None
-    detail: str = ""
-    """For logs: our words, never the provider's, which may quote a key or a prompt."""
-    message: str = ""
-    """The provider's own words, without our secrets, for the client where the request is at fault."""
-    retry_after: float | None = None
-    usage: Usage | None = None
+class _Counted(msgspec.Struct):
+    usage: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class Job(NamedTuple):
-    """One attempt, ready to be sent."""
-
-    target: Target
-    body: bytes
-    stamp: AnswerStamp
-    stream: bool
-    choices: int
-    timeouts: AttemptTimeouts
+_counted: Final = msgspec.json.Decoder(_Counted)
 
 
 class Relay:
-    """Performs attempts for one request. `on_commit` is called when the first content is about to reach the client."""
+    """Performs one attempt. `on_open` is called when the first byte of the answer is about to reach the client, and
+    `on_content` at the first content."""
 
     def __init__(
         self,
         client: UpstreamClient,
         reply: Reply,
-        on_commit: Callable[[], None],
+        clock: Clock,
+        on_open: Callable[[], None],
+        on_content: Callable[[], None],
         *,
-        max_response_bytes: int,
+        max_held_bytes: int,
         max_event_bytes: int,
     ) -> None:
         self._client = client
         self._reply = reply
-        self._on_commit = on_commit
-        self._max_response = max_response_bytes
+        self._clock = clock
+        self._on_open = on_open
+        self._on_content = on_content
+        self._max_held = max_held_bytes
         self._max_event = max_event_bytes
+        self._stream: StreamRelay | None = None
+        self.sequence = 0
+        """Number of the next event, for an error in-band."""
 
     async def perform(self, job: Job) -> Outcome:
         """Sends the attempt and relays its answer; every failure of the provider is an outcome.
@@ -78,7 +73,7 @@ class Relay:
             ClientGone: the client does not read any more.
         """
         try:
-            outcome = await (self._stream(job) if job.stream else self._plain(job))
+            outcome = await (self._perform_stream(job) if job.stream else self._perform_plain(job))
         except UpstreamFailure as failure:
             outcome = Outcome(failure.error, failure.detail)
         if outcome.error is None:
@@ -86,132 +81,142 @@ class Relay:
         secrets = job.target.secrets
         return outcome._replace(detail=redacted(outcome.detail, secrets), message=redacted(outcome.message, secrets))
 
+    def interrupted(self) -> Outcome:
+        """What an attempt has come to whose request is being cancelled."""
+        stream = self._stream
+        if stream is None:
+            return Outcome(ErrorClass.CLIENT_DISCONNECTED)
+        error = None if stream.complete else ErrorClass.CLIENT_DISCONNECTED
+        return Outcome(error, usage=stream.stream.usage, finish_reason=stream.stream.finish_reason)
+
     # -- plain -------------------------------------------------------------------------------------------------------
 
-    async def _plain(self, job: Job) -> Outcome:
+    async def _perform_plain(self, job: Job) -> Outcome:
+        response, left = job.timeouts.response, job.seconds_left
+        total = left is not None and (response is None or left < response)
         try:
-            async with asyncio.timeout(job.timeouts.response):
-                async with self._client.post(job.target, job.body, job.timeouts.connect) as answer:
-                    if answer.status != 200:
-                        return await _refused(answer)
-                    _check_encoding(answer)
-                    body = await answer.read_all(self._max_response)
+            async with (
+                asyncio.timeout(left if total else response) as limit,
+                self._client.post(job.target, job.body, job.timeouts.connect, job.headers) as answer,
+            ):
+                if answer.status != 200:
+                    return await _refused(answer, self._clock.wall())
+                _check_encoding(answer)
+                return await self._plain(answer, job, limit)
         except TimeoutError:
-            return Outcome(ErrorClass.TIMEOUT_RESPONSE, f"no answer within {job.timeouts.response} s")
-        checked = check_answer(body)
-        if isinstance(checked, Failure):
-            return _outcome(checked)
-        self._on_commit()
-        self._reply.whole(200, job.stamp.answer(body))
-        return Outcome(usage=checked.usage)
+            if total:
+                return Outcome(ErrorClass.TIMEOUT_TOTAL, "the request's total time is over")
+            return Outcome(ErrorClass.TIMEOUT_RESPONSE, f"no answer within {response} s")
+
+    async def _plain(self, answer: Answer, job: Job, limit: asyncio.Timeout) -> Outcome:
+        if job.form is None and not _is_json(answer):
+            return await self._pass_on(answer, job, limit, [])
+        parts: list[bytes] = []
+        size = 0
+        while data := await answer.read_some():
+            parts.append(data)
+            size += len(data)
+            if size > self._max_held:
+                if not job.native:
+                    raise UpstreamFailure(
+                        ErrorClass.ANSWER_TOO_LARGE, f"the answer is longer than the {self._max_held} bytes held"
+                    )
+                return await self._pass_on(answer, job, limit, parts)
+        return self._whole(parts[0] if len(parts) == 1 else b"".join(parts), answer, job)
+
+    def _whole(self, body: bytes, answer: Answer, job: Job) -> Outcome:
+        if job.form is None:
+            try:
+                counted = _counted.decode(body)
+            except (msgspec.DecodeError, RecursionError) as error:
+                return Outcome(ErrorClass.GARBAGE, f"the provider sent what is not JSON: {error}")
+            self._on_open()
+            self._reply.whole(200, body, _passed(answer), answer.headers["Content-Type"])
+            return Outcome(usage=parse_usage(counted.usage))
+        whole = job.form.whole(job.stamp, body)
+        if isinstance(whole, Failure):
+            return failed(whole)
+        self._on_open()
+        self._reply.whole(200, whole.body, content_type=whole.content_type)
+        return Outcome(usage=whole.usage, finish_reason=whole.finish_reason)
+
+    async def _pass_on(self, answer: Answer, job: Job, limit: asyncio.Timeout, parts: list[bytes]) -> Outcome:
+        """Passes the body on as it comes, after `parts` of it. From the first byte on nothing can take over."""
+        reply, time, idle = self._reply, asyncio.get_running_loop().time, job.timeouts.idle
+        opened = False
+        while data := b"".join(parts) or await answer.read_some():
+            parts.clear()
+            if not opened:
+                opened = True
+                self._on_open()
+                reply.open(answer.headers.get("Content-Type", "application/octet-stream"), _passed(answer))
+            reply.push(data)
+            limit.reschedule(None)
+            await reply.drain()
+            limit.reschedule(None if idle is None else time() + idle)
+        if not opened:
+            return Outcome(ErrorClass.EMPTY, "the provider's answer has no body")
+        reply.end()
+        await reply.drain()
+        return Outcome()
 
     # -- streams -----------------------------------------------------------------------------------------------------
 
-    async def _stream(self, job: Job) -> Outcome:
-        stream = ChatStream(job.stamp.chunk, job.choices, self._max_event)
-        limit = _Limit(job.timeouts)
+    async def _perform_stream(self, job: Job) -> Outcome:
+        assert job.form is not None, "opaque answers are no streams"  # noqa: S101
+        stream = job.form.stream(job.stamp, self._max_event)
+        self._stream = relay = StreamRelay(self._reply, stream, job, self._on_open, self._on_content)
         try:
-            async with limit.context, self._client.post(job.target, job.body, job.timeouts.connect) as answer:
-                if answer.status != 200:
-                    return await _refused(answer)
-                _check_encoding(answer)
-                if answer.headers.get("Content-Type", "").partition(";")[0].strip().lower() != "text/event-stream":
-                    return await self._no_stream(answer)
-                await self._pump(answer, stream, limit)
-                if stream.failure is None:
-                    await _linger(answer)
+            async with relay.limit:
+                relay.start()
+                async with self._client.post(job.target, job.body, job.timeouts.connect, job.headers) as answer:
+                    if answer.status != 200:
+                        return await _refused(answer, self._clock.wall())
+                    _check_encoding(answer)
+                    if _content_type(answer) != EVENT_STREAM:
+                        return await self._no_stream(answer, job)
+                    await relay.run(answer)
+                    relay.finish()
+                    if relay.complete:
+                        await linger(answer)
         except TimeoutError:
-            return Outcome(limit.error, limit.detail, usage=stream.observer.usage)
+            if relay.expired is not None:
+                return relay.failure(job)
+            relay.finish()
         except UpstreamFailure as failure:
-            return Outcome(failure.error, failure.detail, usage=stream.observer.usage)
+            if not stream.finished:
+                return Outcome(failure.error, failure.detail, usage=stream.usage)
+            relay.finish()
+        finally:
+            relay.stop()
+            self.sequence = stream.next_sequence
         if stream.failure is not None:
-            return _outcome(stream.failure)._replace(usage=stream.observer.usage)
-        return Outcome(usage=stream.observer.usage)
+            return failed(stream.failure)._replace(usage=stream.usage)
+        await self._reply.drain()
+        return Outcome(usage=stream.usage, finish_reason=stream.finish_reason)
 
-    async def _pump(self, answer: Answer, stream: ChatStream, limit: _Limit) -> None:
-        """Moves events until the answer's end or its failure, which `stream` then holds."""
-        committed = False
-        while not stream.ended and (data := await _next(answer, stream, limit)):
-            out = stream.feed(data)
-            if stream.failure is not None and not committed:
-                return  # nothing of this answer has reached the client, and nothing shall
-            if stream.committed and not committed:
-                committed = True
-                self._on_commit()
-            if out:
-                self._reply.push(out)
-                if not self._reply.writable:
-                    limit.off()
-                    await self._reply.drain()
-            if stream.failure is not None:
-                return
-            limit.reading() if committed else limit.waiting()
-        rest = stream.end()
-        if stream.failure is None:
-            limit.off()
-            self._reply.push(rest + DONE_EVENT)
-            self._reply.end()
-            await self._reply.drain()
-
-    async def _no_stream(self, answer: Answer) -> Outcome:
+    async def _no_stream(self, answer: Answer, job: Job) -> Outcome:
         """A stream was asked, something else came: an error as a plain body, or a page of something that is no model
         server."""
-        body = await _read_error(answer)
-        checked = check_answer(body)
+        assert job.form is not None  # noqa: S101 - as above
+        checked = job.form.whole(job.stamp, await _read_error(answer))
         if isinstance(checked, Failure) and checked.error is ErrorClass.ERROR_EVENT:
-            return _outcome(checked)
+            return failed(checked)
         kind = answer.headers.get("Content-Type", "no content type")
         return Outcome(ErrorClass.GARBAGE, f"a stream was asked for, and {kind} came")
 
 
-async def _next(answer: Answer, stream: ChatStream, limit: _Limit) -> bytes:
-    """The next bytes; none at the end. A connection that is lost or silent after the last finish reason loses nothing:
-    some servers leave it open, and write no terminator."""
-    if not stream.observer.finished:
-        return await answer.read_some()
-    limit.off()
-    with suppress(UpstreamFailure, TimeoutError):
-        async with asyncio.timeout_at(limit.end()):
-            return await answer.read_some()
-    return b""
+def _content_type(answer: Answer) -> str:
+    return answer.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
-class _Limit:
-    """The time limit of a stream: which phase it is in, and what its end means."""
+def _is_json(answer: Answer) -> bool:
+    kind = _content_type(answer)
+    return kind == "application/json" or kind.endswith("+json")
 
-    def __init__(self, timeouts: AttemptTimeouts) -> None:
-        self._timeouts = timeouts
-        self._time = asyncio.get_running_loop().time
-        self._first = None if timeouts.first_token is None else self._time() + timeouts.first_token
-        self.context = asyncio.timeout_at(self._first)
-        self.error = ErrorClass.TIMEOUT_FIRST_TOKEN
-        self._end: float | None = None
 
-    @property
-    def detail(self) -> str:
-        if self.error is ErrorClass.TIMEOUT_FIRST_TOKEN:
-            return f"no content within {self._timeouts.first_token} s"
-        return f"the stream was silent for {self._timeouts.idle} s"
-
-    def end(self) -> float:
-        """When to wait no longer for what may follow the last finish reason; fixed at the first call."""
-        if self._end is None:
-            self._end = self._time() + END_SECONDS
-        return self._end
-
-    def waiting(self) -> None:
-        """For the first content, as at the beginning."""
-        self.error = ErrorClass.TIMEOUT_FIRST_TOKEN
-        self.context.reschedule(self._first)
-
-    def reading(self) -> None:
-        self.error = ErrorClass.TIMEOUT_IDLE
-        idle = self._timeouts.idle
-        self.context.reschedule(None if idle is None else self._time() + idle)
-
-    def off(self) -> None:
-        """For what has a bound of its own: writing to the client, and the end of the stream."""
-        self.context.reschedule(None)
+def _passed(answer: Answer) -> dict[str, str]:
+    return {name: answer.headers[name] for name in PASSED_HEADERS if name in answer.headers}
 
 
 def _check_encoding(answer: Answer) -> None:
@@ -220,9 +225,10 @@ def _check_encoding(answer: Answer) -> None:
         raise UpstreamFailure(ErrorClass.GARBAGE, f"the answer is encoded as {encoding}, although identity was asked")
 
 
-async def _refused(answer: Answer) -> Outcome:
-    found = classify_status(answer.status, answer.headers, await _read_error(answer))
-    return Outcome(found.error, f"status {answer.status}", found.message, found.retry_after)
+async def _refused(answer: Answer, now: float) -> Outcome:
+    found = classify_status(answer.status, answer.headers, await _read_error(answer), now)
+    detail = f"status {answer.status}"
+    return Outcome(found.error, detail, found.message, found.retry_after, status=answer.status)
 
 
 async def _read_error(answer: Answer) -> bytes:
@@ -232,13 +238,8 @@ async def _read_error(answer: Answer) -> bytes:
     return b""
 
 
-async def _linger(answer: Answer) -> None:
-    with suppress(UpstreamFailure, TimeoutError):
-        async with asyncio.timeout(LINGER_SECONDS):
-            await answer.read_all(ERROR_BODY_BYTES)
-
-
-def _outcome(failure: Failure) -> Outcome:
+def failed(failure: Failure) -> Outcome:
+    """The outcome of an answer that is none, by what the provider says of it."""
     if failure.error is not ErrorClass.ERROR_EVENT:
         return Outcome(failure.error, failure.detail)
     found = classify_error(failure.body)

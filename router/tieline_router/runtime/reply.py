@@ -18,18 +18,14 @@ from aiohttp import HttpVersion11, web
 
 from tieline_router.runtime.clock import Clock
 from tieline_router.runtime.connection import Connection
-from tieline_router.streaming.sse import encode_comment
 
 WRITE_SECONDS: Final = 60.0
 """A client that takes nothing for so long is gone: its answer would hold our memory, or the model server's."""
 PIECE_BYTES: Final = 256 * 1024
 """Longer plain answers are written in pieces, so that slow progress is told from none."""
 GENERATION_HEADER: Final = "X-Generation-Id"
-KEEP_ALIVE: Final = encode_comment("tieline keep-alive")
 EVENT_STREAM: Final = "text/event-stream; charset=utf-8"
-_STREAM_HEADERS: Final = (
-    b"Content-Type: text/event-stream; charset=utf-8\r\nCache-Control: no-cache\r\nX-Accel-Buffering: no\r\n"
-)
+_EVENT_HEADERS: Final = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 _REASONS: Final = {status.value: status.phrase for status in HTTPStatus}
 _FORBIDDEN: Final = frozenset("\r\n\0")
 
@@ -86,14 +82,20 @@ class Reply:
         self._bodiless = request.method == "HEAD"
         self._persistent = request.keep_alive and not last
         self._plain: tuple[int, bytes, str, Mapping[str, str]] | None = None
-        self._ended = False
+        self.ended = False
+        """All of the answer is written."""
         self._written = False
         """Something went out since the last look of the keep-alive timer."""
         self._timer: asyncio.TimerHandle | None = None
         self._stalled: asyncio.TimerHandle | None = None
         self._drained: asyncio.Future[None] | None = None
+        self._opening: tuple[str, Mapping[str, str]] = (EVENT_STREAM, _EVENT_HEADERS)
         self.streaming = False
-        """The head of a stream is sent: errors go in-band."""
+        """The head of a stream is sent and its end is open: a failure cannot have a status any more."""
+        self.opaque = False
+        """What is streamed are not events, so that a failure can only be told by cutting the connection."""
+        self.stalled = False
+        """The client was cut because it took nothing for `WRITE_SECONDS`."""
         self.on_pause: Callable[[], None] | None = None
         """Called when the client does not keep up, and `on_resume` when it does again."""
         self.on_resume: Callable[[], None] | None = None
@@ -104,7 +106,7 @@ class Reply:
     @property
     def keep_alive(self) -> bool:
         """The connection may carry another request."""
-        return self._persistent and self._ended and not self._connection.closing
+        return self._persistent and self.ended and not self._connection.closing
 
     async def prepare(self, _request: web.BaseRequest) -> None:
         """Nothing: the head has been written with the body."""
@@ -145,9 +147,9 @@ class Reply:
         (status, body, content_type, headers), self._plain = self._plain, None
         self._stop_timer()
         head = self._head(
-            status, b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type.encode(), len(body)), headers
+            status, b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type.encode("latin-1"), len(body)), headers
         )
-        self._ended = True
+        self.ended = True
         if self._bodiless:
             body = b""
         self._transport().write(head + body[:PIECE_BYTES])
@@ -158,8 +160,13 @@ class Reply:
 
     # -- streams -----------------------------------------------------------------------------------------------------
 
+    def open(self, content_type: str, headers: Mapping[str, str]) -> None:
+        """What is pushed is no event stream, but this."""
+        self._opening = (content_type, headers)
+        self.opaque = True
+
     def push(self, data: bytes) -> None:
-        """Writes events at once, after the head if it has not been sent. The transport keeps what the client does not
+        """Writes a piece at once, after the head if it has not been sent. The transport keeps what the client does not
         take: look at `writable` afterwards.
 
         Raises:
@@ -169,12 +176,20 @@ class Reply:
         if self._newer:
             data = b"%x\r\n%b\r\n" % (len(data), data)
         if not self.streaming:
-            self.streaming = True
-            framing = b"Transfer-Encoding: chunked\r\n"
-            if not self._newer:  # the end of the connection is the end of the body
-                framing, self._persistent = b"", False
-            data = self._head(200, _STREAM_HEADERS + framing, {}) + data
-        self._transport().write(data)
+            data = self._begin() + data
+        transport = self._connection.transport
+        if transport is None or transport.is_closing():
+            raise ClientGone("the connection is closed")
+        transport.write(data)
+
+    def _begin(self) -> bytes:
+        """The head of a stream."""
+        self.streaming = True
+        content_type, headers = self._opening
+        framing = b"Transfer-Encoding: chunked\r\n"
+        if not self._newer:  # the end of the connection is the end of the body
+            framing, self._persistent = b"", False
+        return self._head(200, b"Content-Type: %b\r\n%b" % (content_type.encode("latin-1"), framing), headers)
 
     def end(self) -> None:
         """Ends the stream; what was pushed is all.
@@ -183,7 +198,7 @@ class Reply:
             ClientGone: the connection is closed.
         """
         self._stop_timer()
-        self._ended = True
+        self.ended = True
         self.streaming = False
         if self._newer:
             self._transport().write(b"0\r\n\r\n")
@@ -204,7 +219,7 @@ class Reply:
             finally:
                 self._drained = None
 
-    def keep_alive_after(self, seconds: float, sign: bytes = KEEP_ALIVE) -> None:
+    def keep_alive_after(self, seconds: float, sign: bytes) -> None:
         """From `seconds` on, a sign of life is written whenever nothing else was for that long."""
         if seconds > 0:
             self._timer = self._loop.call_later(seconds, self._sign, seconds, sign)
@@ -223,7 +238,7 @@ class Reply:
 
     def paused(self) -> None:
         """The client does not keep up: its time runs."""
-        self._stalled = self._loop.call_later(WRITE_SECONDS, self.abort)
+        self._stalled = self._loop.call_later(WRITE_SECONDS, self._stall)
         if self.on_pause is not None:
             self.on_pause()
 
@@ -234,6 +249,10 @@ class Reply:
             self._drained.set_result(None)
         if self.on_resume is not None:
             self.on_resume()
+
+    def _stall(self) -> None:
+        self.stalled = True
+        self.abort()
 
     def abort(self) -> None:
         """Cuts the connection, upon which the request's handler is cancelled."""

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -42,6 +42,7 @@ class StateSample(NamedTuple):
     applied_at: float | None = None
     endpoints_confirmed_at: float = -math.inf
     operator_connected: bool = False
+    in_flight: int = 0
 
 
 class Metrics:
@@ -56,9 +57,6 @@ class Metrics:
         self._frames = self._counter("snapshot_frames", "Frames by kind and result.", names.FRAME, names.RESULT)
         self._duration = self._histogram("request_duration_seconds", "Whole request.", names.ROUTE, names.STREAM)
         self._first = self._histogram("time_to_first_token_seconds", "Streams: until the first content.", names.ROUTE)
-        self.in_flight = Gauge(
-            "in_flight_requests", "Requests under way.", namespace=names.NAMESPACE, registry=self.registry
-        )
         self._state = _StateCollector(sample)
         self.registry.register(self._state)
         self._child_of_requests = lru_cache(_REMEMBERED)(self._requests.labels)
@@ -130,6 +128,7 @@ class _StateCollector(Collector):
             ejected.add_metric((one.pool, one.endpoint), int(one.ejected))
         yield in_flight
         yield ejected
+        yield _gauge("in_flight_requests", "Requests under way.", value=sample.in_flight)
         yield _gauge("snapshot_epoch", "Epoch of the configuration in force.", value=sample.config_epoch)
         yield _gauge("snapshot_counter", "Counter of the configuration in force.", value=sample.config_counter)
         applied = sample.applied_at if sample.applied_at is not None else math.nan
