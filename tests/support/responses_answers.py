@@ -19,7 +19,7 @@ def response(asked: Asked, status: str, output: list[dict[str, Any]], tokens: in
         if tokens is None
         else {
             "input_tokens": prompt,
-            "input_tokens_details": {"cached_tokens": 0},
+            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
             "output_tokens": tokens,
             "output_tokens_details": {"reasoning_tokens": 0},
             "total_tokens": prompt + tokens,
