@@ -44,6 +44,8 @@ class ReasoningItem(msgspec.Struct):
 
 def read_details(raw: msgspec.Raw) -> list[Detail]:
     """The entries of a chat answer that say something; none when they are not understood."""
+    if not bytes(raw):  # most deltas have none, and a failed decode takes a microsecond
+        return []
     try:
         found = _details.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

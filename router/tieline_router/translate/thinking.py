@@ -18,7 +18,7 @@ import msgspec
 
 FORMAT: Final = "anthropic-claude-v1"
 _STRINGS: Final = frozenset({"reasoning", "reasoning_content"})
-_MARK: Final = "tieline:"
+MARK: Final = "tieline:"
 """Begins a signature, or the data of a redacted block, that is ours. No signature of Anthropic's has a colon."""
 
 
@@ -122,15 +122,15 @@ def detail_mark(raw: msgspec.Raw, without: str = "", signature: str | None = Non
 
 
 def _mark(origin: Origin) -> str:
-    return _MARK + base64.urlsafe_b64encode(msgspec.json.encode(origin)).decode()
+    return MARK + base64.urlsafe_b64encode(msgspec.json.encode(origin)).decode()
 
 
 def _origin_of(signature: str) -> Origin | None:
     """What a mark holds; None for a signature that is the provider's own."""
-    if not signature.startswith(_MARK):
+    if not signature.startswith(MARK):
         return None
     try:
-        return _origin(base64.urlsafe_b64decode(signature.removeprefix(_MARK)))
+        return _origin(base64.urlsafe_b64decode(signature.removeprefix(MARK)))
     except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         return Origin()
 

@@ -15,6 +15,7 @@ import msgspec
 from tieline_router.apis import CHAT, COMPLETIONS, COUNT_TOKENS, MESSAGES, RESPONSES, Operation
 from tieline_router.translate.chat_over_messages import DEFAULT_MAX_TOKENS
 from tieline_router.wire.fields import FALSE, NULL, TRUE, Fields, given, lenient, raw
+from tieline_router.wire.own_reasoning import without_own_reasoning
 from tieline_router.wire.translations import translated
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ def attempt_body(
     fields = dict(request.fields)
     if request.operation is MESSAGES and not given(fields, "max_tokens"):  # OpenRouter's clients need not send it
         fields["max_tokens"] = raw(max_output_tokens or DEFAULT_MAX_TOKENS)
-    if operation is not request.operation:
+    if operation is request.operation:
+        if operation is not CHAT:
+            without_own_reasoning(fields, operation)
+    else:
         fields, dropped = translated(request.operation, operation, fields, max_output_tokens)
     _edit(fields, operation, stream=request.view.stream, ask_usage=ask_usage, identity_salt=identity_salt)
     fields["model"] = _model(upstream_model)
