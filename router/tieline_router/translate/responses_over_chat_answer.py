@@ -85,7 +85,8 @@ class EventTranslator:
             if not choice.index and self.finish_reason is None:
                 self._output.take(choice.delta or choice.message or Delta(), choice.logprobs)
                 self._finish(choice.finish_reason)
-        self._usage = parse_usage(answer.usage) or self._usage
+        if bytes(answer.usage):
+            self._usage = parse_usage(answer.usage) or self._usage
         self._service_tier = string(answer.service_tier) or self._service_tier
 
     def response(self) -> Json:

@@ -177,3 +177,8 @@ def test_the_usage_goes_to_who_wants_it() -> None:
 def test_an_end_that_cannot_be_read_is_still_an_end() -> None:
     found = _stream(_event("output_text.delta", delta="a"), {"type": "response.incomplete", "response": {"output": 5}})
     assert found[-1]["choices"][0]["finish_reason"] == "length"
+
+
+def test_a_final_output_that_counts_otherwise_repeats_nothing() -> None:
+    deltas = _deltas(_event("output_text.delta", output_index=3, delta="Hello"), _done(_said("Hello")))
+    assert deltas == [{"content": "Hello"}]
