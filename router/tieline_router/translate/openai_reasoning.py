@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 FORMAT: Final = "openai-responses-v1"
-_MARK: Final = "tieline.reasoning:"
+MARK: Final = "tieline.reasoning:"
 """Begins an `encrypted_content` that is ours. No base64 has a colon."""
 _MOST_DETAILS: Final = 4096
 """Entries that one reasoning item joins; what a provider sends beyond it is left out."""
@@ -100,15 +100,15 @@ def encrypted_content(details: Sequence[Detail], item_id: str) -> str | None:
         data = sealed[0].get("data")
         if isinstance(data, str):
             return data
-    return _MARK + base64.urlsafe_b64encode(msgspec.json.encode(details)).decode()
+    return MARK + base64.urlsafe_b64encode(msgspec.json.encode(details)).decode()
 
 
 def _marked(encrypted: str | None) -> list[Detail] | None:
     """The entries in a mark; None for encrypted content of a provider."""
-    if encrypted is None or not encrypted.startswith(_MARK):
+    if encrypted is None or not encrypted.startswith(MARK):
         return None
     try:
-        return _details.decode(base64.urlsafe_b64decode(encrypted.removeprefix(_MARK)))
+        return _details.decode(base64.urlsafe_b64decode(encrypted.removeprefix(MARK)))
     except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         return None
 

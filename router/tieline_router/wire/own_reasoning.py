@@ -2,8 +2,8 @@
 
 Reasoning of a chat provider reaches an Anthropic or a Responses client with our own mark around the provider's entry,
 where the provider's API has a signature or encrypted content (`translate.thinking`, `translate.openai_reasoning`). When
-such a conversation goes on at a pool that speaks the client's API natively, its provider would refuse the mark, so these
-blocks stay here. Whatever bears no mark of ours passes as it came.
+such a conversation goes on at a pool that speaks the client's API natively, its provider would refuse the mark, so
+these blocks stay here. Whatever bears no mark of ours passes as it came.
 """
 
 from __future__ import annotations
