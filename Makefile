@@ -62,7 +62,7 @@ lock: env ## renew requirements/*.txt from pyproject.toml (ARGS=--upgrade takes 
 control-plane: env ## start a real Kubernetes control plane on loopback and keep it until Ctrl-C
 	@$(RUN) -m tests.support.control_plane $(ARGS)
 
-bench: env ## the benchmarks; prints and stores their figures
+bench: env ## the benchmarks, half an hour (ARGS=gateways compares gateways, ARGS="gateways --quick" in minutes)
 	@$(RUN) -m bench $(ARGS)
 
 clean: ## remove what the recipes made in this folder, .venv included

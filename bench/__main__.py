@@ -9,7 +9,8 @@ from pydantic import Field
 from rich.console import Console
 from tieline_api.commandline import CommandLine, parse
 
-from bench import edits, report, scale
+from bench import budget, edits, report, scale
+from bench.gateways import __main__ as gateways
 from tests.support import netns
 from tests.support.control_plane.build import binaries
 from tests.support.tools import Unavailable, kubectl_path
@@ -19,7 +20,9 @@ class Settings(CommandLine):
     """Measure Tieline on this machine. Figures are stored and shown, never judged."""
 
     only: Literal["all", "edits", "scale"] = "all"
-    """What to measure: edits through a real API server, or the pure functions with 2,000 routes."""
+    """What to measure: edits through a real API server, or the pure functions with 2,000 routes; all: those, the
+    comparison of gateways and the budget of a request. The last two have commands of their own: `bench gateways`,
+    `bench budget`."""
 
     edits: int = Field(50, ge=1, le=10_000)
     """Edits to time."""
@@ -32,9 +35,17 @@ class Settings(CommandLine):
 
 
 def main() -> int:
+    if sys.argv[1:2] == ["gateways"]:
+        return gateways.main(sys.argv[2:])
+    if sys.argv[1:] == ["budget"]:
+        return budget.main()
     settings = parse(Settings, program="bench")
     console = Console(highlight=False, soft_wrap=True)
     try:
+        if settings.only == "all":
+            budget.run()
+            if status := gateways.main([]):  # before the network namespace, which reaches no package index
+                return status
         if settings.only != "edits":
             scale.run(console, rounds=settings.rounds)
         if settings.only != "scale":

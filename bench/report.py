@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import figures
+from bench.gateways import tables as gateways
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = (ROOT / "README.md", ROOT / "docs" / "performance.md")
@@ -96,7 +97,7 @@ def summary() -> str:
 def machine() -> str:
     """Where the figures come from."""
     lines = []
-    for name, what in (("edits", "Edits and recovery"), ("scale", "Scale")):
+    for name, what in (("gateways", "Gateways"), ("edits", "Edits and recovery"), ("scale", "Scale")):
         of = figures.load(name)["machine"]
         packages = ", ".join(f"{package} {version}" for package, version in of["packages"].items())
         lines.append(
@@ -107,13 +108,52 @@ def machine() -> str:
     return "\n".join(lines)
 
 
+def gateway_tables(found: dict[str, Any]) -> str:
+    """The comparison of gateways in full, from these figures: its targets come last."""
+    parts = (gateways.cpu, gateways.live, gateways.throughput, gateways.latency, gateways.memory, gateways.judged)
+    return "\n".join([*(part(found, table) for part in parts), gateways.notes(found)])
+
+
+def _gateways(part: Callable[[dict[str, Any], gateways.Table], str]) -> Callable[[], str]:
+    return lambda: part(figures.load("gateways"), table)
+
+
+def budget() -> str:
+    """What a request costs on top of the relay, in this process."""
+    found = figures.load("budget")["parts"].values()
+    rows = [
+        [
+            part["text"],
+            "not built" if part["micros"] is None else f"{part['micros']:.1f}",
+            f"{part['budgetMicros']:.0f}",
+        ]
+        for part in found
+    ]
+    measured = sum(part["micros"] or 0 for part in found)
+    rows.append(["together", f"{measured:.1f}", f"{sum(part['budgetMicros'] for part in found):.0f}"])
+    return table(["µs of CPU per request, on top of the relay", "measured", "budget"], rows)
+
+
 PARTS: dict[str, Callable[[], str]] = {
+    "gateways": _gateways(gateways.short),
+    "gateways_cpu": _gateways(gateways.cpu),
+    "gateways_live": _gateways(gateways.live),
+    "gateways_throughput": _gateways(gateways.throughput),
+    "gateways_latency": _gateways(gateways.latency),
+    "gateways_memory": _gateways(gateways.memory),
+    "gateways_targets": _gateways(gateways.judged),
+    "gateways_notes": lambda: gateways.notes(figures.load("gateways")),
     "summary": summary,
+    "budget": budget,
     "edits": edits,
     "recovery": recovery,
     "scale": scale,
     "machine": machine,
 }
+
+
+SHORT = ("summary", "gateways")
+"""Parts that only repeat others, for the README."""
 
 
 def filled(text: str) -> str:
@@ -123,7 +163,7 @@ def filled(text: str) -> str:
 
 def tables() -> str:
     """All of it, for a terminal."""
-    return "\n".join(part() for name, part in PARTS.items() if name != "summary")
+    return "\n".join(part() for name, part in PARTS.items() if name not in SHORT)
 
 
 def write() -> None:

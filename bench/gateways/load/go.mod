@@ -1,0 +1,3 @@
+module tieline.dev/bench/load
+
+go 1.26
