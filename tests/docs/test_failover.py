@@ -1,7 +1,7 @@
 """docs/failover.md states the bounds that the code has."""
 
 from tieline_router.errors import ErrorClass
-from tieline_router.routing import breaker, budget, cooldown, endpoint, live, places
+from tieline_router.routing import breaker, budget, cooldown, endpoint, hedging, live, places
 
 from tests.docs import markdown
 
@@ -15,6 +15,12 @@ def test_the_bounds_of_a_request() -> None:
     assert VALUES["attempts at one pool in a row"] == str(places.TRIES_IN_A_ROW)
     assert VALUES["first pause before the same endpoint"].startswith(f"{places.FIRST_PAUSE:g} s")
     assert VALUES["longest pause inside a request"].startswith(f"{places.MAX_PAUSE:g} s")
+
+
+def test_hedging() -> None:
+    assert VALUES["recent means"] == f"{hedging.WINDOW / 60:g} to {2 * hedging.WINDOW / 60:g} minutes"
+    assert VALUES["it is not known before"].startswith(f"{hedging.MIN_SAMPLES} answers")
+    assert hedging.BUDGET_SECONDS == 60, "the last minute"
 
 
 def test_ejection_and_pauses() -> None:

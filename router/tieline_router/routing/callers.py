@@ -25,6 +25,11 @@ class Caller(NamedTuple):
         """`namespace/name` of the Consumer, empty for an anonymous caller."""
         return self.consumer.key if self.consumer else ""
 
+    @property
+    def turn(self) -> str:
+        """Who takes turns in a queue: each consumer; all anonymous callers of a namespace together."""
+        return self.consumer.key if self.consumer else self.namespace
+
 
 def authenticate(
     table: RoutingTable, sha256: str | None, now: float, *, required: bool, anonymous_namespace: str = "default"

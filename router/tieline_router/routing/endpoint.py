@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 from tieline_api.snapshot import Credential, Endpoint
 
+from tieline_router.routing.admission import Ticket
 from tieline_router.routing.breaker import Breaker, State
 from tieline_router.routing.cooldown import Cooldown
 from tieline_router.routing.offers import CompiledPool, Offer
@@ -123,3 +124,5 @@ class Lease(msgspec.Struct, frozen=True, gc=False):
     credential: Credential | None
     ticket: int
     model_ticket: int
+    place: Ticket | None = None
+    """At the pool's gate, where it has one."""

@@ -17,11 +17,13 @@ from typing import Final
 from tieline_api.snapshot import Credential, Endpoint, PoolEndpoints, Verdict
 
 from tieline_router.errors import ErrorClass
+from tieline_router.routing.admission import Admission, Ticket
 from tieline_router.routing.breaker import CLOSED_TICKET
 from tieline_router.routing.budget import RetryBudget
 from tieline_router.routing.credentials import Credentials
 from tieline_router.routing.ejection import Transition, feed
 from tieline_router.routing.endpoint import NO_CREDENTIAL, EndpointState, Lease
+from tieline_router.routing.hedging import RouteHedging
 from tieline_router.routing.offers import CompiledPool, Offer
 from tieline_router.routing.table import CompiledRoute, RoutingTable
 
@@ -47,6 +49,7 @@ class LiveTable:
         self.confirmed_at = -math.inf
         self.verdicts: Mapping[str, Verdict] = {}
         self.credentials = Credentials()
+        self.admission = Admission()
         self._pools: dict[str, CompiledPool] = {}
         self._addresses: Mapping[str, PoolEndpoints] = {}
         self._listed: dict[str, tuple[EndpointState, ...]] = {}
@@ -54,6 +57,7 @@ class LiveTable:
         self._ready: dict[str, tuple[EndpointState, ...]] = {}
         """Those of `_listed` that accept requests."""
         self._budgets: dict[str, RetryBudget] = {}
+        self._hedging: dict[str, RouteHedging] = {}
         self._restless: dict[str, float] = {}
         """Pools that may not be calm: key → when to look again."""
 
@@ -63,6 +67,10 @@ class LiveTable:
         """Takes the pools of a new table: External ones get their one endpoint; what vanished is dropped."""
         self._pools = table.pools
         self._budgets = {key: budget for key, budget in self._budgets.items() if key in table.routes}
+        self._hedging = {key: known for key, known in self._hedging.items() if key in table.routes}
+        for key, known in self._hedging.items():
+            known.keep(frozenset(pool.key for pool in table.routes[key].pools()))
+        self.admission.apply(table.pools)
         self.credentials.keep(table.pools)
         self._rebuild(-math.inf)
 
@@ -135,6 +143,17 @@ class LiveTable:
         budget.percent = route.wire.retries.budget_percent
         return budget
 
+    def hedging(self, route: CompiledRoute) -> RouteHedging | None:
+        """Samples and budget for second attempts of a route, shared by its requests; None where it has no `hedging`."""
+        rule = route.wire.hedging
+        if rule is None:
+            return None
+        known = self._hedging.get(route.key)
+        if known is None:
+            known = self._hedging[route.key] = RouteHedging(rule)
+        known.rule = rule
+        return known
+
     def calm(self, pools: frozenset[str], now: float) -> bool:
         """Whether all these pools (keys) are calm: each has an endpoint that accepts requests, and nothing stands out.
         False says nothing."""
@@ -184,8 +203,19 @@ class LiveTable:
 
     # -- attempts ----------------------------------------------------------------------------------------------------
 
-    def begin(self, endpoint: EndpointState, offer: Offer, credential: Credential | None, now: float) -> Lease:
-        """An attempt starts. Every lease must be given back by `end`, whatever happens (`try … finally`)."""
+    def begin(
+        self,
+        endpoint: EndpointState,
+        offer: Offer,
+        credential: Credential | None,
+        now: float,
+        place: Ticket | None = None,
+    ) -> Lease:
+        """An attempt starts. Every lease must be given back by `end`, whatever happens (`try … finally`).
+
+        Args:
+            place: the attempt's ticket, which the lease takes over.
+        """
         endpoint.in_flight += 1
         ticket = model_ticket = CLOSED_TICKET
         if credential is not None:
@@ -195,7 +225,7 @@ class LiveTable:
             name = credential.name if credential is not None else NO_CREDENTIAL
             breaker = endpoint.models.get((offer.upstream_name, name))
             model_ticket = breaker.begin(now) if breaker is not None else CLOSED_TICKET
-        return Lease(endpoint, offer, credential, ticket, model_ticket)
+        return Lease(endpoint, offer, credential, ticket, model_ticket, place)
 
     def end(
         self, lease: Lease, outcome: ErrorClass | None, now: float, retry_after: float | None = None
@@ -210,6 +240,8 @@ class LiveTable:
         """
         endpoint = lease.endpoint
         endpoint.in_flight -= 1
+        if lease.place is not None:
+            lease.place.give_back(now)
         if outcome is None and not endpoint.marked and not self._restless:
             return None  # nothing to count, nothing to forget: 0.2 µs for nearly all attempts
         return self._settle(lease, outcome, now, retry_after)
