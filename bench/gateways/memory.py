@@ -76,12 +76,13 @@ def _soak(stage: Stage, running: Running, requests: int, say: Callable[[str], No
     plain = Workload("soak", "", connections=32, requests=each - each // STREAMED, warm_up=0, most=SOAK_SECONDS)
     streamed = replace(plain, requests=each // STREAMED, stream=True)
     target: Target = running.target
-    for part in range(1, SOAK_PARTS + 1):
+    done = 0
+    for _ in range(SOAK_PARTS):
         for workload in (plain, streamed):
-            turn.take(stage.clients, target, workload, stage.mock.pid)
-        samples.append({"requests": part * each, "bytes": process.resident_bytes(running.child.pid)})
-        say(f"{part * each:,} of {requests:,} requests")
-    return {"requests": requests, "samples": samples, "bytesPerThousandRequests": slope(samples)}
+            done += round(turn.take(stage.clients, target, workload, stage.mock.pid)["requests"])
+        samples.append({"requests": done, "bytes": process.resident_bytes(running.child.pid)})
+        say(f"{done:,} of {requests:,} requests")
+    return {"requests": done, "samples": samples, "bytesPerThousandRequests": slope(samples)}
 
 
 def slope(samples: list[dict[str, int]]) -> float:
