@@ -20,11 +20,13 @@ from tieline_api.snapshot import Frame
 
 from tieline_router.routing.breaker import State
 from tieline_router.routing.live import LiveTable
+from tieline_router.routing.table import RoutingTable
 from tieline_router.runtime.admin import AdminServer
 from tieline_router.runtime.certificate import ListenerCertificate
 from tieline_router.runtime.clock import Clock, SystemClock
 from tieline_router.runtime.connection import ConnectionServer
 from tieline_router.runtime.exchange import Exchange
+from tieline_router.runtime.flight import Office
 from tieline_router.runtime.notices import Notices
 from tieline_router.runtime.operator_stream import OperatorAddress, OperatorStream
 from tieline_router.runtime.server import ApiServer, http_logger
@@ -79,6 +81,8 @@ class Router:
             changed=self._keeper.changed,
         )
         self.metrics = Metrics(self._sample)
+        self._counted: RoutingTable | None = None
+        """The configuration whose routes and pools have series."""
         self._notices = Notices(self._clock)
         self._stream = self._operator_stream()
         self._client: UpstreamClient | None = None
@@ -97,7 +101,8 @@ class Router:
         certificate = self._certificate()
         await self._keeper.boot(self.store)
         self._client = UpstreamClient(keepalive_timeout=settings.upstream_keepalive_timeout)
-        exchange = Exchange(self._client, self.live, self._clock, self.metrics, settings, self._draw, self._notices)
+        office = Office(self._client, self.live, self._clock, self.metrics, settings, self._notices)
+        exchange = Exchange(office, self._draw)
         self._api = ApiServer(settings, self.store, exchange, self.metrics, self._clock)
         admin = AdminServer(
             self.store,
@@ -216,6 +221,9 @@ class Router:
 
     def _sample(self) -> StateSample:
         current = self.store.current
+        if current is not None and current.table is not self._counted:
+            self._counted = current.table
+            self.metrics.keep(current.table.routes, current.table.pools)
         endpoints = tuple(
             EndpointSample(
                 endpoint.pool.key, endpoint.name, endpoint.in_flight, endpoint.worst().state is not State.CLOSED

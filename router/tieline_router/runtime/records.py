@@ -71,6 +71,7 @@ class Records:
                 route=route,
                 model=view.model[:256] if view else "",
                 answered_by=call.answered_by if error is None else "",
+                dropped=call.dropped,
                 attempts=tuple([one.line for one in call.tries]),
                 prompt_tokens=call.usage.prompt if call.usage else None,
                 completion_tokens=call.usage.completion if call.usage else None,

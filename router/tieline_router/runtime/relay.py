@@ -33,6 +33,9 @@ PASSED_HEADERS: Final = ("Content-Disposition", "Content-Language")
 """Of an opaque answer's headers, beside its type: what describes the bytes. All others are the provider's own."""
 
 
+LOST: Final = Outcome(ErrorClass.HEDGE_LOST, "another attempt was first")
+
+
 class _Counted(msgspec.Struct):
     usage: msgspec.Raw = msgspec.Raw(b"null")
 
@@ -41,15 +44,15 @@ _counted: Final = msgspec.json.Decoder(_Counted)
 
 
 class Relay:
-    """Performs one attempt. `on_open` is called when the first byte of the answer is about to reach the client, and
-    `on_content` at the first content."""
+    """Performs one attempt. `on_open` is asked when the first byte of the answer is about to reach the client (False:
+    another attempt's has), and `on_content` is called at the first content."""
 
     def __init__(
         self,
         client: UpstreamClient,
         reply: Reply,
         clock: Clock,
-        on_open: Callable[[], None],
+        on_open: Callable[[], bool],
         on_content: Callable[[], None],
         *,
         max_held_bytes: int,
@@ -130,13 +133,15 @@ class Relay:
                 counted = _counted.decode(body)
             except (msgspec.DecodeError, RecursionError) as error:
                 return Outcome(ErrorClass.GARBAGE, f"the provider sent what is not JSON: {error}")
-            self._on_open()
+            if not self._on_open():
+                return LOST
             self._reply.whole(200, body, _passed(answer), answer.headers["Content-Type"])
             return Outcome(usage=parse_usage(counted.usage))
         whole = job.form.whole(job.stamp, body)
         if isinstance(whole, Failure):
             return failed(whole)
-        self._on_open()
+        if not self._on_open():
+            return LOST
         self._reply.whole(200, whole.body, content_type=whole.content_type)
         return Outcome(usage=whole.usage, finish_reason=whole.finish_reason)
 
@@ -148,7 +153,8 @@ class Relay:
             parts.clear()
             if not opened:
                 opened = True
-                self._on_open()
+                if not self._on_open():
+                    return LOST
                 reply.open(answer.headers.get("Content-Type", "application/octet-stream"), _passed(answer))
             reply.push(data)
             limit.reschedule(None)
@@ -192,6 +198,8 @@ class Relay:
             self.sequence = stream.next_sequence
         if stream.failure is not None:
             return failed(stream.failure)._replace(usage=stream.usage)
+        if not relay.complete:
+            return LOST
         await self._reply.drain()
         return Outcome(usage=stream.usage, finish_reason=stream.finish_reason)
 

@@ -20,6 +20,24 @@ from tieline_router.streaming.usage import Usage
 ZERO: Final = Decimal(0)
 
 
+class Bill:
+    """Prices the usage of one attempt; remembers the last sum, because the answer shows it and the books take it."""
+
+    __slots__ = ("_cost", "_offer", "_started", "_usage")
+
+    def __init__(self, offer: Offer, started: float) -> None:
+        self._offer = offer
+        self._started = started
+        self._usage: Usage | None = None
+        self._cost: Cost | None = None
+
+    def __call__(self, usage: Usage) -> Cost | None:
+        if usage is not self._usage:
+            self._usage = usage
+            self._cost = cost_of(self._offer, self._started, usage)
+        return self._cost
+
+
 def cost_of(offer: Offer, started: float, usage: Usage) -> Cost | None:
     """USD for one generation, by the prices in force when its request came (Unix seconds); None where the pool states
     no prices."""

@@ -28,15 +28,16 @@ LINGER_BYTES: Final = 64 * 1024
 
 
 class StreamRelay:
-    """Passes one stream on. `on_open` is called when the first byte of the answer is about to reach the client, from
-    where on no other provider can take over; `on_content` at the first content."""
+    """Passes one stream on. `on_open` is asked when the first byte of the answer is about to reach the client, from
+    where on no other provider can take over (False: another attempt's has reached it, and this one's may not);
+    `on_content` is called at the first content."""
 
     def __init__(
         self,
         reply: Reply,
         stream: AnswerStream,
         job: Job,
-        on_open: Callable[[], None],
+        on_open: Callable[[], bool],
         on_content: Callable[[], None],
     ) -> None:
         self.stream = stream
@@ -77,7 +78,6 @@ class StreamRelay:
             UpstreamFailure: the connection broke.
         """
         self._answer = answer
-        self._reply.on_pause, self._reply.on_resume = self._pause, self._resume
         await answer.pump(self._take)
 
     def finish(self) -> None:
@@ -88,7 +88,8 @@ class StreamRelay:
             return
         rest = stream.end()
         if stream.failure is None:
-            self._open()
+            if not self._open():
+                return
             if stream.committed:
                 self._commit()
             if rest:
@@ -101,7 +102,8 @@ class StreamRelay:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._reply.on_pause = self._reply.on_resume = None
+        if self._opened:
+            self._reply.on_pause = self._reply.on_resume = None
 
     # -- the hot path ------------------------------------------------------------------------------------------------
 
@@ -113,7 +115,8 @@ class StreamRelay:
             if not self._opened:
                 if stream.failure is not None:
                     return False  # nothing of this answer has reached the client, and nothing shall
-                self._open()
+                if not self._open():
+                    return False
             self._reply.push(out)
         if stream.failure is not None or stream.ended:
             return False
@@ -125,10 +128,13 @@ class StreamRelay:
             self._set_timer()
         return True
 
-    def _open(self) -> None:
+    def _open(self) -> bool:
         if not self._opened:
+            if not self._on_open():
+                return False
             self._opened = True
-            self._on_open()
+            self._reply.on_pause, self._reply.on_resume = self._pause, self._resume
+        return True
 
     def _commit(self) -> None:
         if not self._committed:

@@ -1,29 +1,27 @@
 """The router's Prometheus metrics: `tieline_router_…`, one registry per process.
 
 Label values come from the configuration and from closed lists, never from callers, so that nobody can grow the series
-without bound. Children are looked up once and kept: `.labels()` costs more than counting. State that lives elsewhere
-(endpoints, snapshot) is read when Prometheus asks.
+without bound. What requests count is plain numbers (`series`); state that lives elsewhere (endpoints, snapshot) is read
+when Prometheus asks.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Container, Iterable, Sequence
 from typing import Final, NamedTuple
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tieline_router.errors import ErrorClass
 from tieline_router.streaming.usage import Usage
 from tieline_router.telemetry import semconv as names
+from tieline_router.telemetry.series import Counters, Histograms
 
 DURATION_BUCKETS: Final = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 """Seconds: from an embedding-like short answer to a long generation."""
-_REMEMBERED: Final = 4096
-disable_created_metrics()  # type: ignore[no-untyped-call] # a second series for each counter, which nothing reads
 
 
 class EndpointSample(NamedTuple):
@@ -50,6 +48,7 @@ class Metrics:
 
     def __init__(self, sample: Callable[[], StateSample]) -> None:
         self.registry = CollectorRegistry()
+        self._series: list[Counters | Histograms] = []
         self._requests = self._counter("requests", "Requests by route and outcome.", names.ROUTE, names.OUTCOME)
         self._attempts = self._counter("attempts", "Attempts by pool and outcome.", names.POOL, names.OUTCOME)
         self._tokens = self._counter("tokens", "Tokens that providers reported.", names.POOL, names.KIND)
@@ -58,47 +57,57 @@ class Metrics:
         self._duration = self._histogram("request_duration_seconds", "Whole request.", names.ROUTE, names.STREAM)
         self._first = self._histogram("time_to_first_token_seconds", "Streams: until the first content.", names.ROUTE)
         self._state = _StateCollector(sample)
+        self.registry.register(_SeriesCollector(self._series))
         self.registry.register(self._state)
-        self._child_of_requests = lru_cache(_REMEMBERED)(self._requests.labels)
-        self._child_of_attempts = lru_cache(_REMEMBERED)(self._attempts.labels)
-        self._child_of_tokens = lru_cache(_REMEMBERED)(self._tokens.labels)
-        self._child_of_cost = lru_cache(_REMEMBERED)(self._cost.labels)
-        self._child_of_duration = lru_cache(_REMEMBERED)(self._duration.labels)
-        self._child_of_first = lru_cache(_REMEMBERED)(self._first.labels)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(name, text, labels, namespace=names.NAMESPACE, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counters:
+        counters = Counters(f"{names.NAMESPACE}_{name}", text, labels)
+        self._series.append(counters)
+        return counters
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(
-            name, text, labels, namespace=names.NAMESPACE, registry=self.registry, buckets=DURATION_BUCKETS
-        )
+    def _histogram(self, name: str, text: str, *labels: str) -> Histograms:
+        histograms = Histograms(f"{names.NAMESPACE}_{name}", text, labels, DURATION_BUCKETS)
+        self._series.append(histograms)
+        return histograms
 
     def request(self, route: str, outcome: ErrorClass | None, *, stream: bool, seconds: float) -> None:
         """One request has ended; `route` empty = refused before one was found."""
         route = route or names.NO_ROUTE
-        self._child_of_requests(route, outcome.value if outcome else names.OK).inc()
-        self._child_of_duration(route, "true" if stream else "false").observe(seconds)
+        self._requests.add((route, outcome.value if outcome else names.OK))
+        self._duration.observe((route, "true" if stream else "false"), seconds)
 
     def first_token(self, route: str, seconds: float) -> None:
         """The content commit of a stream."""
-        self._child_of_first(route).observe(seconds)
+        self._first.observe((route,), seconds)
 
     def attempt(self, pool: str, outcome: ErrorClass | None) -> None:
         """One attempt has ended."""
-        self._child_of_attempts(pool, outcome.value if outcome else names.OK).inc()
+        self._attempts.add((pool, outcome.value if outcome else names.OK))
 
     def usage(self, pool: str, usage: Usage, cost_usd: float) -> None:
         """What an answer took, as the provider counts, and what that costs at the price in force."""
-        counts = (("prompt", usage.prompt), ("completion", usage.completion), ("cached", usage.cached))
-        for kind, count in (*counts, ("reasoning", usage.reasoning)):
-            if count:
-                self._child_of_tokens(pool, kind).inc(count)
-        self._child_of_cost(pool).inc(cost_usd)
+        add = self._tokens.add
+        if usage.prompt:
+            add((pool, "prompt"), usage.prompt)
+        if usage.completion:
+            add((pool, "completion"), usage.completion)
+        if usage.cached:
+            add((pool, "cached"), usage.cached)
+        if usage.reasoning:
+            add((pool, "reasoning"), usage.reasoning)
+        self._cost.add((pool,), cost_usd)
 
     def frame(self, kind: str, result: str) -> None:
         """A snapshot frame was taken (`applied`), known already (`unchanged`) or `refused`."""
-        self._frames.labels(kind, result).inc()
+        self._frames.add((kind, result))
+
+    def keep(self, routes: Container[str], pools: Container[str]) -> None:
+        """Drops the series of routes and pools (keys) that are gone: a name that comes back counts from zero, as after
+        a restart."""
+        for of_routes in (self._requests, self._duration, self._first):
+            of_routes.keep(lambda labels: labels[0] in routes or labels[0] == names.NO_ROUTE)
+        for of_pools in (self._attempts, self._tokens, self._cost):
+            of_pools.keep(lambda labels: labels[0] in pools)
 
     def render(self) -> bytes:
         """The text format, version 0.0.4. With 2,000 routes in use it takes a second, so call it in a thread, after
@@ -108,6 +117,15 @@ class Metrics:
     def take_sample(self) -> None:
         """Reads the state of this moment for the next `render`."""
         self._state.take()
+
+
+class _SeriesCollector(Collector):
+    def __init__(self, series: Sequence[Counters | Histograms]) -> None:
+        self._series = series
+
+    def collect(self) -> Iterable[Metric]:
+        for one in self._series:
+            yield from one.collect()
 
 
 class _StateCollector(Collector):
