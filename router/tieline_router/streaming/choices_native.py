@@ -16,7 +16,7 @@ from tieline_router.streaming.observe import EMPTY_VALUES, Failure, never_raises
 from tieline_router.streaming.sse import Event, encode_event
 from tieline_router.streaming.stream import DONE, Stream
 from tieline_router.streaming.usage import parse_usage
-from tieline_router.wire.answer import Fields, finished_choices, ours, priced, raw, read_fields
+from tieline_router.wire.answer import Fields, encoded, finished_choices, ours, priced, raw, read_fields
 
 DONE_EVENT: Final = encode_event(DONE)
 _NO_CHOICES: Final = frozenset({b"[]", b"null"})
@@ -39,27 +39,31 @@ class ChoicesWriter:
         self.dull = DullChunks(self._ours, self._expected, stamp.choices, max_event_bytes)
 
     def take(self, event: Event) -> bytes:
-        given = read_fields(event.data)
-        fields = self._ours | {key: given.get(key, value) for key, value in self._expected.items()} | given | self._ours
+        fields = read_fields(event.data)
         usage = bytes(fields.get("usage", b""))
-        if usage not in EMPTY_VALUES:
-            self._usage = usage
-            del fields["usage"]
-        elif usage and self._superset:
-            del fields["usage"]
+        told = usage not in EMPTY_VALUES
+        if not told:
+            self.dull.learn(event.data, fields)
+        if told or self._superset:
+            fields.pop("usage", None)
+        for key, value in self._expected.items():
+            fields.setdefault(key, value)
+        fields.update(self._ours)
         self._last = fields
-        if usage not in EMPTY_VALUES and bytes(fields.get("choices", b"null")) in _NO_CHOICES:
-            return b""
-        if self._superset and bytes(fields.get("choices", b"null")) not in _NO_CHOICES:
-            fields["choices"] = finished_choices(fields["choices"])
-        self.dull.learn(event.data, given)
-        return encode_event(bytes(raw(fields)))
+        choices = bytes(fields.get("choices", b"null"))
+        if told:
+            self._usage = usage
+            if choices in _NO_CHOICES:
+                return b""
+        if self._superset and choices not in _NO_CHOICES:
+            fields["choices"] = finished_choices(choices)
+        return encode_event(encoded(fields))
 
     def end(self) -> bytes:
         if not (self._usage and self._stamp.usage):
             return DONE_EVENT
         usage = priced(self._stamp, self._usage, parse_usage(self._usage))
-        return encode_event(bytes(raw(self._last | {"choices": raw([]), "usage": usage}))) + DONE_EVENT
+        return encode_event(encoded(self._last | {"choices": raw([]), "usage": usage})) + DONE_EVENT
 
 
 class ChoicesForm:
@@ -84,7 +88,7 @@ class ChoicesForm:
         if stamp.dialect.tree == "openrouter":
             fields = _expected(stamp, self._operation, stream=False) | fields
             fields["choices"] = finished_choices(fields["choices"])
-        return Whole(bytes(raw(fields)), checked.usage, checked.finish_reasons[0])
+        return Whole(encoded(fields), checked.usage, checked.finish_reasons[0])
 
 
 def _expected(stamp: Stamp, operation: Operation, *, stream: bool) -> Fields:

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
-from tieline_router.wire.answer import Fields, raw, read_fields
+from tieline_router.wire.answer import Fields, encoded, read_fields
 
 _DATA: Final = b"data: "
 _CHOICES: Final = b'"choices"'
@@ -107,7 +107,7 @@ class DullChunks:
         if self._unused >= _MISSES or not choices or at < 0:
             return
         begin, end = _DATA + data[:at], data[data.find(choices, at) + len(choices) :]
-        native = b'"native_finish_reason"' in choices
+        native = self._superset and b'"native_finish_reason"' in choices
         no_usage = self._superset and _NO_USAGE in end
         same = end + b"\n\n" == self._end if self._end else no_usage == self._no_usage
         if same and begin == self._begin and native == self._native:
@@ -128,12 +128,12 @@ class DullChunks:
         dropped = mine | {"usage"} if self._superset else mine
         told = {key: front.get(key, back.get(key, value)) for key, value in self._expected.items()}
         first = self._ours | told | {key: value for key, value in front.items() if key not in dropped}
-        self._begin, self._at, self._our_begin = begin, len(begin), _DATA + bytes(raw(first))[:-1] + b","
+        self._begin, self._at, self._our_begin = begin, len(begin), _DATA + encoded(first)[:-1] + b","
         self._end = self._our_end = b""
         if back.keys() & mine:
             last = {key: value for key, value in back.items() if key not in dropped}
             self._end = end + b"\n\n"
-            self._our_end = (b"," + bytes(raw(last))[1:] if last else b"}") + b"\n\n"
+            self._our_end = (b"," + encoded(last)[1:] if last else b"}") + b"\n\n"
             self._no_usage = False
         self._decode = _decode(self._choices, self._superset, self._native, self._no_usage)
 

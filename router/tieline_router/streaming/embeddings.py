@@ -13,7 +13,7 @@ from tieline_router.errors import ErrorClass
 from tieline_router.streaming.form import AnswerStream, Stamp, Whole
 from tieline_router.streaming.observe import EMPTY_VALUES, Failure, never_raises, read
 from tieline_router.streaming.usage import Usage, parse_usage
-from tieline_router.wire.answer import ours, priced, raw, read_fields
+from tieline_router.wire.answer import encoded, ours, priced, read_fields
 
 
 class _Embeddings(msgspec.Struct):
@@ -53,4 +53,4 @@ class EmbeddingsForm:
         fields = read_fields(body) | ours(stamp)
         if checked is not None:
             fields["usage"] = priced(stamp, bytes(fields["usage"]), checked)
-        return Whole(bytes(raw(fields)), checked)
+        return Whole(encoded(fields), checked)

@@ -79,8 +79,11 @@ class MessagesObserver:
         self.ended = False
         self.finish_reason: str | None = None
         """The stop reason."""
-        self.usage: Usage | None = None
         self._counts = MessagesCounts()
+
+    @property
+    def usage(self) -> Usage | None:
+        return self._counts.usage()
 
     @property
     def finished(self) -> bool:
@@ -119,7 +122,6 @@ class MessagesObserver:
     def _count(self, usage: msgspec.Raw) -> None:
         if bytes(usage) not in EMPTY_VALUES:
             self._counts = self._counts.later(parse_messages_counts(usage))
-            self.usage = self._counts.usage()
 
     def end(self, *, terminated: bool) -> Failure | None:
         """The stream is over; `terminated` when the provider wrote `message_stop`, which proves nothing."""

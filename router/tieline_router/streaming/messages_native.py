@@ -15,7 +15,7 @@ from tieline_router.streaming.messages import MessagesObserver, check_message
 from tieline_router.streaming.observe import EMPTY_VALUES, Failure, never_raises
 from tieline_router.streaming.sse import Event, encode_event
 from tieline_router.streaming.stream import Stream
-from tieline_router.wire.answer import RESPONSES_COST, Fields, ours, priced, raw, read_fields
+from tieline_router.wire.answer import RESPONSES_COST, Fields, encoded, ours, priced, raw, read_fields
 
 _STOP: Final = b'{"type":"message_stop"}'
 _DELTA: Final = b"event: content_block_delta\ndata: "
@@ -75,13 +75,13 @@ class MessagesWriter:
     def _start(self, fields: Fields) -> bytes:
         if bytes(fields.get("message", b"")) not in EMPTY_VALUES:
             fields["message"] = raw(read_fields(fields["message"]) | ours(self._stamp))
-        return bytes(raw(fields))
+        return encoded(fields)
 
     def _delta(self, fields: Fields) -> bytes:
         usage = bytes(fields.get("usage", b""))
         if usage not in EMPTY_VALUES:
             fields["usage"] = priced(self._stamp, usage, self._observer.usage, RESPONSES_COST)
-        return bytes(raw(fields))
+        return encoded(fields)
 
     def write_dull(self, frame: bytes) -> bytes | None:
         """A piece of a content block passes as it came, once it was seen to be whole (0.5 µs for 140 bytes, of which
@@ -115,4 +115,4 @@ class MessagesForm:
         usage = bytes(fields.get("usage", b""))
         if usage not in EMPTY_VALUES:
             fields["usage"] = priced(stamp, usage, checked.usage, RESPONSES_COST)
-        return Whole(bytes(raw(fields)), checked.usage, checked.stop_reason)
+        return Whole(encoded(fields), checked.usage, checked.stop_reason)

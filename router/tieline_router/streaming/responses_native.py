@@ -16,7 +16,7 @@ from tieline_router.streaming.responses import FINAL, ResponsesObserver, check_r
 from tieline_router.streaming.sse import Event, encode_event
 from tieline_router.streaming.stream import Stream
 from tieline_router.streaming.usage import Usage, parse_responses_usage
-from tieline_router.wire.answer import NULL, RESPONSES_COST, Fields, ours, priced, raw, read_fields
+from tieline_router.wire.answer import NULL, RESPONSES_COST, Fields, encoded, ours, priced, raw, read_fields
 
 _LF: Final = 10
 _NOTHING: Final = b"\n"
@@ -91,7 +91,7 @@ class ResponsesWriter:
         return encode_event(self._number(fields), kind)
 
     def _number(self, fields: Fields) -> bytes:
-        return bytes(raw(fields | {"sequence_number": raw(self.next_sequence)}))
+        return encoded(fields | {"sequence_number": raw(self.next_sequence)})
 
     def write_dull(self, frame: bytes) -> bytes | None:
         """A piece of the output passes as it came, once it was seen to be whole and to have the next number (0.7 µs for
@@ -124,7 +124,7 @@ class ResponsesForm:
         if isinstance(checked, Failure):
             return checked
         fields = _response(stamp, read_fields(body))
-        return Whole(bytes(raw(fields)), checked.usage, checked.finish_reason)
+        return Whole(encoded(fields), checked.usage, checked.finish_reason)
 
 
 def _response(stamp: Stamp, fields: Fields) -> Fields:

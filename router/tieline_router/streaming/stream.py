@@ -7,8 +7,8 @@ is held back. The success terminator is ours: the writer gives it when `end()` h
 
 Most events of most streams are *dull*: one more piece of content, framed as servers frame it. A writer may have a
 `quick` way for those. It is tried on every event after the commit, however that came, so that what a client gets never
-depends on where the stream was cut; where bytes come in whole events, as they do, the line decoder is not asked at all.
-Together that is the difference between 4.3 and 0.9 µs an event (measured at 226 bytes of chat).
+depends on where the stream was cut; where bytes come in whole events, as they do, nothing else is asked at all.
+Together that is the difference between 3.9 and 0.9 µs an event (measured at 226 bytes of chat).
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ DONE: Final = b"[DONE]"
 """The data of the event that ends streams of chat and completions. It proves nothing."""
 HOLD_BACK_BYTES: Final = 64 * 1024
 """Lifecycle events beyond this are handed out before the content commit: a buffer has a bound."""
+_LF: Final = 10
 
 Quick = Callable[[bytes], bytes | None]
 """What the client gets for a dull event; None: it is none, or the writer is not sure. Takes any bytes: that they are
@@ -38,7 +39,9 @@ class Observer(Protocol):
     """The content commit: from the first non-empty delta on, the client has a part of this very answer."""
     ended: bool
     """The event that ends the answer was seen."""
-    usage: Usage | None
+
+    @property
+    def usage(self) -> Usage | None: ...
 
     @property
     def finished(self) -> bool:
@@ -79,12 +82,13 @@ class Stream:
         self._observer = observer
         self._writer = writer
         self._quick = quick
+        self._steady: Quick | None = None
+        """`quick`, while the answer is past its commit and before its finish."""
         self._now: Quick | None = None
-        """`quick`, while an event may begin and the answer is past its commit."""
+        """The same, while what comes next begins an event."""
         self._held = bytearray()
-        self.opened = self.committed = self.finished = False
+        self.opened = self.committed = self.finished = self.ended = False
         self.failure: Failure | None = None
-        self.ended = False
         self._terminated = False
         """The provider wrote its terminator."""
 
@@ -103,10 +107,13 @@ class Stream:
     def feed(self, chunk: bytes) -> bytes:
         """What the client may have now, often nothing before the content commit."""
         quick = self._now
-        if quick is None:
-            return self._feed_any(chunk)
-        out = quick(chunk)
-        return self._feed_several(chunk, quick) if out is None else out
+        if quick is not None and (dull := quick(chunk)) is not None:
+            return dull
+        out = bytearray()
+        if self.failure is None and not self.ended:
+            self._feed_frames(chunk, out)
+            self._now = self._steady if self._decoder.idle else None
+        return bytes(out)
 
     def end(self) -> bytes:
         """The provider's stream is over: the rest that may go out. Sets `failure` unless the answer is complete."""
@@ -129,37 +136,31 @@ class Stream:
                 out += closing
         return bytes(out)
 
-    def _feed_several(self, chunk: bytes, quick: Quick) -> bytes:
-        """Dull events that arrived together, up to the first that is none, or is cut."""
-        if chunk.endswith(b"\r\n\r\n") and chunk.count(b"\r") == chunk.count(b"\r\n"):
-            chunk = chunk.replace(
-                b"\r\n", b"\n"
-            )  # the line ends of many Python servers: 2.4 µs an event instead of 6.2
-            if (event := quick(chunk)) is not None:
-                return event
-        pieces = chunk.split(b"\n\n")
-        out: list[bytes] = []
-        if len(pieces) > 2 or pieces[-1]:
-            for number in range(len(pieces) - 1):
-                event = quick(pieces[number] + b"\n\n")
-                if event is None:
-                    break
-                out.append(event)
-        rest = b"\n\n".join(pieces[len(out) :])
-        if rest:
-            out.append(self._feed_any(rest))
-        return b"".join(out)
-
-    def _feed_any(self, chunk: bytes) -> bytes:
-        out = bytearray()
-        if self.failure is None and not self.ended:
-            self._take(self._decoder.feed(chunk), out)
-            if self._quick is not None:
-                self._now = self._quick if self._steady() and self._decoder.idle else None
-        return bytes(out)
-
-    def _steady(self) -> bool:
-        return self.opened and not self.ended and self.failure is None and self._observer.steady
+    def _feed_frames(self, chunk: bytes, out: bytearray) -> None:
+        """Goes from blank line to blank line: each piece is one event, unless the decoder knows better."""
+        decoder = self._decoder
+        if chunk.find(b"\r") >= 0:
+            if not (decoder.idle and chunk.endswith(b"\r\n\r\n") and chunk.count(b"\r") == chunk.count(b"\r\n")):
+                self._take(decoder.feed(chunk), out)
+                return
+            chunk = chunk.replace(b"\r\n", b"\n")  # the line ends of many Python servers: 2 µs an event instead of 5
+        start, size = 0, len(chunk)
+        quick = self._steady if decoder.idle else None
+        while start < size:
+            # Two finds of one byte take half the time of one of two bytes.
+            end = chunk.find(b"\n", start) + 1
+            while 0 < end < size and chunk[end] != _LF:
+                end = chunk.find(b"\n", end) + 1
+            end = end + 1 if 0 < end < size else size
+            frame = chunk[start:end]
+            start = end
+            if quick is not None and (dull := quick(frame)) is not None:
+                out += dull
+                continue
+            self._take(decoder.feed(frame), out)
+            if self.failure is not None or self.ended:
+                return
+            quick = self._steady if decoder.idle else None
 
     def _take(self, events: list[Event], out: bytearray) -> None:
         failure: Failure | None = None
@@ -170,30 +171,34 @@ class Stream:
         else:
             if self._decoder.too_long:
                 failure = Failure(ErrorClass.ANSWER_TOO_LARGE, "an event of the provider's stream is too long")
-        self.committed, self.finished = self._observer.content, self._observer.finished
-        if failure is not None and self.finished:
-            self.ended = True  # a broken piece after the last finish reason takes nothing from the answer
-        else:
-            self.failure = failure
+        observer = self._observer
+        self.committed, self.finished = observer.content, observer.finished
+        if failure is not None:
+            if self.finished:
+                self.ended = True  # a broken piece after the last finish reason takes nothing from the answer
+            else:
+                self.failure = failure
+            self._steady = None
 
     def _take_one(self, event: Event, out: bytearray) -> Failure | None:
-        if self._quick is not None and self._steady():
-            dull = self._quick(encode_event(event.data, event.name))
-            if dull is not None:
-                out += dull
-                return None
+        steady = self._steady
+        if steady is not None and (dull := steady(encode_event(event.data, event.name))) is not None:
+            out += dull
+            return None
+        observer = self._observer
         if event.data.strip() == DONE:
             self.ended = self._terminated = True
             return None
-        failure = self._observer.observe(event)
+        failure = observer.observe(event)
         if failure is not None:
             return failure
         try:
             self._emit(self._writer.take(event), out)
         except UNREADABLE as error:  # nested as deep as the observer could just bear
             return unwritable(error)
-        if self._observer.ended:
+        if observer.ended:
             self.ended = self._terminated = True
+        self._steady = self._quick if self.opened and observer.steady else None
         return None
 
     def _emit(self, event: bytes, out: bytearray) -> None:

@@ -66,8 +66,14 @@ class MessagesCounts(msgspec.Struct):
 
     def later(self, counts: MessagesCounts) -> MessagesCounts:
         """These counts, replaced by those that `counts` has: they are totals, not increments."""
-        told = {name: value for name in self.__struct_fields__ if (value := getattr(counts, name)) is not None}
-        return msgspec.structs.replace(self, **told)
+        read, written = counts.cache_read_input_tokens, counts.cache_creation_input_tokens
+        return MessagesCounts(
+            self.input_tokens if counts.input_tokens is None else counts.input_tokens,
+            self.cache_creation_input_tokens if written is None else written,
+            self.cache_read_input_tokens if read is None else read,
+            self.output_tokens if counts.output_tokens is None else counts.output_tokens,
+            counts.output_tokens_details or self.output_tokens_details,
+        )
 
     def usage(self) -> Usage | None:
         if self.input_tokens is None and self.output_tokens is None:
@@ -130,8 +136,10 @@ def _told(
 
 
 def _possible(prompt: int, completion: int, cached: int, reasoning: int, cache_write: int) -> Usage | None:
-    if max(prompt, completion) > MAX_TOKENS:
+    if prompt > MAX_TOKENS or completion > MAX_TOKENS:
         return None
+    if 0 <= reasoning <= completion and cached >= 0 and cache_write >= 0 and cached + cache_write <= prompt:
+        return Usage(prompt, completion, cached, reasoning, cache_write)  # as it nearly always is
     prompt, completion = max(0, prompt), max(0, completion)
     cached = min(max(0, cached), prompt)
     return Usage(

@@ -53,9 +53,13 @@ def read_fields(data: bytes | msgspec.Raw) -> Fields:
     return _fields.decode(data)
 
 
+encoded: Final = msgspec.json.encode
+"""JSON of values of ours, of `Fields`, and of any mixture of them."""
+
+
 def raw(value: Any) -> msgspec.Raw:
     """A value of ours among values that came."""
-    return msgspec.Raw(msgspec.json.encode(value))
+    return msgspec.Raw(encoded(value))
 
 
 def ours(stamp: Stamp) -> Fields:
@@ -119,7 +123,7 @@ class AnswerStamp:
 
     def answer(self, data: bytes) -> bytes:
         """A whole answer; `data` is a JSON object."""
-        return msgspec.json.encode(_fields.decode(data) | self._stamp)
+        return encoded(_fields.decode(data) | self._stamp)
 
     def chunk(self, data: bytes) -> bytes | None:
         """One chunk; None when it holds nothing but the usage that the client did not ask for."""
@@ -128,4 +132,4 @@ class AnswerStamp:
             del fields["usage"]
             if bytes(fields.get("choices", b"null")) in {b"[]", b"null"}:
                 return None
-        return msgspec.json.encode(fields | self._stamp)
+        return encoded(fields | self._stamp)
