@@ -67,7 +67,7 @@ class MessagesWriter:
             case "message_stop":
                 self._stop = data
                 return b""
-        return encode_event(data, kind or event.name)
+        return encode_event(data, kind or "")  # a name alone is no end: clients that go by it would take it for one
 
     def end(self) -> bytes:
         return encode_event(self._stop, "message_stop")

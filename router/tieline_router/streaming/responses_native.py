@@ -65,7 +65,7 @@ class ResponsesWriter:
 
     def take(self, event: Event) -> bytes:
         told = _numbered.decode(event.data)
-        kind = told.type or event.name
+        kind = told.type or ""  # a name alone is no end: clients that go by it would take it for one
         if self._first:
             self._first = False
             self.next_sequence = 1 if told.sequence_number == 1 else 0  # some count from 1

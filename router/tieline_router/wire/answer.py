@@ -109,27 +109,3 @@ def priced(stamp: Stamp, usage: bytes | msgspec.Raw, counts: Usage | None, names
             parts = {"upstream_inference_cost": None, names.prompt: cost.prompt, names.completion: cost.completion}
             fields["cost_details"] = raw(parts)
     return raw(fields)
-
-
-class AnswerStamp:
-    """Rewrites the answers of one attempt.
-
-    `model` is the canonical name that answered, `provider` the pool's display name.
-    """
-
-    def __init__(self, generation_id: str, model: str, provider: str, *, usage: bool = True) -> None:
-        self._stamp = {"id": raw(generation_id), "model": raw(model), "provider": raw(provider)}
-        self._usage = usage
-
-    def answer(self, data: bytes) -> bytes:
-        """A whole answer; `data` is a JSON object."""
-        return encoded(_fields.decode(data) | self._stamp)
-
-    def chunk(self, data: bytes) -> bytes | None:
-        """One chunk; None when it holds nothing but the usage that the client did not ask for."""
-        fields = _fields.decode(data)
-        if not self._usage and "usage" in fields:
-            del fields["usage"]
-            if bytes(fields.get("choices", b"null")) in {b"[]", b"null"}:
-                return None
-        return encoded(fields | self._stamp)
