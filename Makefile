@@ -7,7 +7,7 @@ RUN := .venv/bin/python
 FLOORS := $(RUN) -m scripts.test_floors
 
 .DEFAULT_GOAL := help
-.PHONY: help env demo demo-servers demo-cluster test check unit integration cluster charts docs crds docs-pages lock control-plane bench clean
+.PHONY: help env demo demo-servers demo-cluster test check unit integration conformance fuzz cluster charts docs crds docs-pages lock control-plane bench clean
 MAKEFLAGS += --no-print-directory
 
 help: ## list the recipes
@@ -27,7 +27,7 @@ demo-servers: env ## the servers that examples/quickstart points at, until Ctrl-
 demo-cluster: env ## the same through a real Kubernetes API server, with operator and two routers
 	@$(RUN) -m scripts.demo_cluster $(ARGS)
 
-test: env ## everything: check, unit, integration, cluster, charts, docs
+test: env ## everything: check, unit, integration, conformance, a short fuzz, cluster, charts, docs
 	@$(FLOORS)
 
 check: env ## lint, format, types, layer contracts, generated files, lock files
@@ -38,6 +38,12 @@ unit: env ## pure code and fakes (ARGS="-k sse" goes to pytest, as on every floo
 
 integration: env ## real sockets and processes on loopback
 	@$(FLOORS) integration -- $(ARGS)
+
+conformance: env ## the newest clients of OpenAI, Anthropic, OpenRouter and LangChain, against scripted and real models
+	@$(FLOORS) conformance -- $(ARGS)
+
+fuzz: env ## a million executions over all readers of foreign bytes, about 15 minutes (ARGS="--runs 10000 streams")
+	@$(RUN) -m tests.fuzz $(ARGS)
 
 cluster: env ## a real Kubernetes API server (its programs are built once, about five minutes)
 	@$(FLOORS) cluster -- $(ARGS)

@@ -24,10 +24,12 @@ from scripts import checks
 
 ROOT = Path(__file__).resolve().parent.parent
 TESTS = ROOT / "tests"
-FOLDERS = ("integration", "cluster", "charts", "docs")
+FOLDERS = ("integration", "conformance", "fuzz", "cluster", "charts", "docs")
 FLOORS = ("check", "unit", *FOLDERS)
 
-LIMIT_SECONDS = {"unit": 900, "integration": 1200, "cluster": 2400, "charts": 1200, "docs": 300}
+LIMIT_SECONDS = {
+    "unit": 900, "integration": 1200, "conformance": 600, "fuzz": 300, "cluster": 2400, "charts": 1200, "docs": 300,
+}  # fmt: skip
 """A floor is ended after this; the cluster floor's includes the first build of the control plane."""
 GRACE_SECONDS = 60
 """How long pytest may clean up after it was told to stop."""

@@ -7,7 +7,7 @@ import hypothesis
 import pytest
 
 TESTS = Path(__file__).parent
-FLOORS = ("integration", "cluster", "charts", "docs")
+FLOORS = ("integration", "conformance", "fuzz", "cluster", "charts", "docs")
 
 # A busy machine is no failure, so no deadline; in CI the same examples every time, elsewhere new ones.
 hypothesis.settings.register_profile(

@@ -146,9 +146,8 @@ class Reply:
             return
         (status, body, content_type, headers), self._plain = self._plain, None
         self._stop_timer()
-        head = self._head(
-            status, b"Content-Type: %b\r\nContent-Length: %d\r\n" % (content_type.encode("latin-1"), len(body)), headers
-        )
+        fixed = b"Content-Type: %b\r\nContent-Length: %d\r\n" % (_line(content_type), len(body))
+        head = self._head(status, fixed, headers)
         self.ended = True
         if self._bodiless:
             body = b""
@@ -189,7 +188,7 @@ class Reply:
         framing = b"Transfer-Encoding: chunked\r\n"
         if not self._newer:  # the end of the connection is the end of the body
             framing, self._persistent = b"", False
-        return self._head(200, b"Content-Type: %b\r\n%b" % (content_type.encode("latin-1"), framing), headers)
+        return self._head(200, b"Content-Type: %b\r\n%b" % (_line(content_type), framing), headers)
 
     def end(self) -> None:
         """Ends the stream; what was pushed is all.
@@ -287,10 +286,15 @@ class Reply:
         for name, value in headers.items():
             if _FORBIDDEN.intersection(value):
                 raise ValueError(f"{name} would break the head apart: a bug in whoever made it")
-            parts.append(f"{name}: {value}\r\n".encode("latin-1"))
+            parts.append(_line(f"{name}: {value}\r\n"))
         if not self._persistent or self._connection.closing:
             parts.append(b"Connection: close\r\n")
         elif not self._newer:
             parts.append(b"Connection: keep-alive\r\n")
         parts.append(b"\r\n")
         return b"".join(parts)
+
+
+def _line(text: str) -> bytes:
+    """Headers of a provider as they came: the reverse of how `upstream` reads them."""
+    return text.encode("utf-8", "surrogateescape")

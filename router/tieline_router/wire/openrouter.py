@@ -28,7 +28,10 @@ _decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 
 
 def _restricts_nothing(key: str, value: msgspec.Raw) -> bool:
-    decoded = msgspec.json.decode(value)
+    try:
+        decoded = msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError):  # such as 1e999, which is well-formed and no number
+        return False
     # 0 == False in Python, and 0 is not what the contract has.
     return decoded is None or (key in _HARMLESS and decoded == _HARMLESS[key] and type(decoded) is type(_HARMLESS[key]))
 
@@ -38,7 +41,7 @@ def check_provider_rules(raw: bytes, refuse: Callable[[str, str], Exception]) ->
     does not enforce."""
     try:
         rules = _decoder.decode(raw)
-    except msgspec.ValidationError:
+    except (msgspec.DecodeError, RecursionError):
         raise refuse("provider must be an object", "provider") from None
     for key, value in (rules or {}).items():
         if key in _WISHES or _restricts_nothing(key, value):

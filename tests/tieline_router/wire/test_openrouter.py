@@ -33,6 +33,7 @@ def test_wishes_and_what_restricts_nothing_may_be_ignored(raw: str) -> None:
         ("zdr", "0"),
         ("data_collection", '"deny"'),
         ("max_price", '{"prompt": 1}'),
+        ("max_price", "2e308"),
         ("quantizations", '["fp8"]'),
         ("require_parameters", "true"),
         ("allow_fallbacks", "false"),
