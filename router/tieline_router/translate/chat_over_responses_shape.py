@@ -12,6 +12,7 @@ import msgspec
 from tieline_router.streaming.form import Stamp
 from tieline_router.streaming.usage import Usage, parse_responses_usage
 from tieline_router.translate.openai_reasoning import Part, ReasoningItem
+from tieline_router.translate.token_counts import known_tier
 
 Json = dict[str, Any]
 T = TypeVar("T")
@@ -88,7 +89,7 @@ class ResponseObject(msgspec.Struct):
 
     def tier(self) -> str | None:
         found: str | None = read(_string, self.service_tier, None)
-        return found
+        return known_tier(found)
 
 
 _LATEST: Final = 2**40

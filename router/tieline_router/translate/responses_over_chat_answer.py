@@ -17,6 +17,7 @@ from tieline_router.translate import openai_reasoning
 from tieline_router.translate.chat_delta import Delta, ToolCall, citations, images, logprobs, string, text
 from tieline_router.translate.responses_over_chat_items import CallItem, MessageItem, ReasoningItem, image_item
 from tieline_router.translate.responses_over_chat_shape import Events, Json, Shell
+from tieline_router.translate.token_counts import known_tier
 
 _MOST_CALLS: Final = 1024
 """Tool calls of one answer; those beyond it are a provider's mistake and left out."""
@@ -87,7 +88,7 @@ class EventTranslator:
                 self._finish(choice.finish_reason)
         if bytes(answer.usage):
             self._usage = parse_usage(answer.usage) or self._usage
-        self._service_tier = string(answer.service_tier) or self._service_tier
+        self._service_tier = known_tier(string(answer.service_tier)) or self._service_tier
 
     def response(self) -> Json:
         """The complete answer."""

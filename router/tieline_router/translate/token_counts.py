@@ -21,6 +21,7 @@ class _Tier(msgspec.Struct):
 
 _tier: Final = msgspec.json.Decoder(_Tier).decode
 _TIERS: Final = {"standard": "default", "priority": "priority"}
+_OPENAI_TIERS: Final = frozenset({"auto", "default", "flex", "scale", "priority", "fast"})
 
 
 def chat_usage(stamp: Stamp, told: Usage | None) -> msgspec.Raw:
@@ -47,6 +48,11 @@ def messages_usage(stamp: Stamp, told: Usage | None) -> msgspec.Raw:
         "output_tokens_details": {"thinking_tokens": usage.reasoning},
     }
     return priced(stamp, msgspec.json.encode(wire), told, RESPONSES_COST)
+
+
+def known_tier(tier: str | None) -> str | None:
+    """A service tier that both of OpenAI's APIs name; None for a provider's own word, which strict clients refuse."""
+    return tier if tier in _OPENAI_TIERS else None
 
 
 def served_tier(usage: msgspec.Raw) -> str | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tieline_router.streaming.usage import Usage, parse_messages_counts, parse_usage
-from tieline_router.translate.token_counts import chat_usage, messages_usage, served_tier
+from tieline_router.translate.token_counts import chat_usage, known_tier, messages_usage, served_tier
 
 from tests.support.translated_streams import chat_stamp, messages_stamp
 
@@ -27,6 +27,10 @@ def test_what_nobody_told_is_zero_where_a_number_must_stand() -> None:
     assert (chat["total_tokens"], chat["cost"]) == (0, None)
     message: dict[str, Any] = json.loads(bytes(messages_usage(messages_stamp(), None)))
     assert (message["input_tokens"], message["output_tokens"]) == (0, 0)
+
+
+def test_a_tier_that_no_client_knows_is_not_told() -> None:
+    assert [known_tier(tier) for tier in ("flex", "", "gold", None)] == ["flex", None, None, None]
 
 
 @pytest.mark.parametrize(
