@@ -93,7 +93,13 @@ TRANSLATIONS: Final[dict[Operation, tuple[Operation, ...]]] = {
 is served natively or not at all."""
 
 ANTHROPIC_VERSION: Final = "2023-06-01"
-"""The one version of Anthropic's API; sent to providers, and what a client's header selects the shape of errors by."""
+"""The version of Anthropic's API that translated requests and their answers are written in. A client of Messages names
+his own (the newest SDK a newer one), which is for providers that speak the API natively."""
+
+ROUTER_ONLY: Final = frozenset(
+    {"provider", "models", "route", "transforms", "plugins", "preset", "usage", "session_id", "trace", "debug"}
+)
+"""Fields of a request that speak to a router, whatever the API; model servers refuse them or warn."""
 
 
 class Dialect(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tieline_router.apis import ROUTER_ONLY
 from tieline_router.translate import chat_over_messages, chat_over_responses, messages_over_chat, responses_over_chat
-from tieline_router.translate.reading import ROUTER_ONLY
 
 PAGE = (Path(__file__).parents[2] / "docs" / "translation.md").read_text()
 

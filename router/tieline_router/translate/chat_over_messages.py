@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
+from tieline_router.apis import ROUTER_ONLY
 from tieline_router.translate import chat_over_messages_shapes as chat
 from tieline_router.translate.chat_over_messages_answer import translate_answer
 from tieline_router.translate.chat_over_messages_prompt import OTHER, dropped_details, prompt
 from tieline_router.translate.chat_over_messages_stream import EventTranslator
-from tieline_router.translate.reading import ROUTER_ONLY, encoded, given, json_object, present, read
+from tieline_router.translate.reading import encoded, given, json_object, present, read
 from tieline_router.translate.translated import Translated, Untranslatable
 
 __all__ = ["DEFAULT_MAX_TOKENS", "DROPPABLE", "EventTranslator", "translate_answer", "translate_request"]
@@ -130,7 +131,7 @@ def _tools(request: chat.ChatRequest) -> list[dict[str, Any]] | None:
     if isinstance(request.tool_choice, chat.AllowedToolChoice):
         allowed = {tool.function.name for tool in request.tool_choice.allowed_tools.tools}
     tools = [
-        _tool(tool, f"tools.{index}")
+        _tool(tool, f"tools[{index}]")
         for index, tool in enumerate(request.tools or ())
         if allowed is None or tool.function.name in allowed
     ]

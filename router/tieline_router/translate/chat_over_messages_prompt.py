@@ -43,7 +43,7 @@ def prompt(messages: list[chat.Message]) -> tuple[str | list[Block] | None, list
     turns: list[Block] = []
     results: list[Block] | None = None
     for index, message in enumerate(messages[leading:], leading):
-        place = f"messages.{index}"
+        place = f"messages[{index}]"
         match message:
             case chat.ToolMessage():
                 if results is None:
@@ -102,7 +102,7 @@ def _assistant(message: chat.AssistantMessage, place: str) -> list[Block]:
         said.append(_text(message.refusal))
     blocks += [block for block in said if block["text"].strip()]  # the API refuses blocks without visible text
     for index, call in enumerate(message.tool_calls or ()):
-        param = f"{place}.tool_calls.{index}.function.arguments"
+        param = f"{place}.tool_calls[{index}].function.arguments"
         arguments = json_object(call.function.arguments.strip() or "{}", param)
         blocks.append(
             {
@@ -136,7 +136,7 @@ def _parts(content: chat.Content, place: str) -> list[Block]:
         return [_text(content)] if content else []
     blocks: list[Block] = []
     for index, part in enumerate(content):
-        path = f"{place}.content.{index}"
+        path = f"{place}.content[{index}]"
         if isinstance(part, chat.TextPart):
             block = _text(part.text)
         elif isinstance(part, chat.ImagePart):

@@ -10,8 +10,8 @@ from typing import Final
 
 import msgspec
 
+from tieline_router.apis import ROUTER_ONLY
 from tieline_router.translate.chat_over_responses_input import input_items
-from tieline_router.translate.reading import ROUTER_ONLY
 from tieline_router.translate.strict_object import StrictObject, raw
 from tieline_router.translate.translated import Translated, Untranslatable
 

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 import msgspec
 
+from tieline_router.apis import ROUTER_ONLY
 from tieline_router.translate import messages_over_chat_shapes as anthropic
 from tieline_router.translate.messages_over_chat_answer import translate_answer
 from tieline_router.translate.messages_over_chat_prompt import OTHER, prompt
 from tieline_router.translate.messages_over_chat_stream import EventTranslator
-from tieline_router.translate.reading import ROUTER_ONLY, encoded, given, json_object, present, read
+from tieline_router.translate.reading import encoded, given, json_object, present, read
 from tieline_router.translate.translated import Translated, Untranslatable
 
 __all__ = ["DROPPABLE", "EventTranslator", "translate_answer", "translate_request"]
@@ -42,7 +43,7 @@ def translate_request(fields: Mapping[str, msgspec.Raw], *, max_output_tokens: i
     """
     del max_output_tokens
     sorted_out = given(fields, harmless=HARMLESS, droppable=DROPPABLE)
-    request = read(anthropic.decode_request, sorted_out.fields, OTHER)
+    request = read(anthropic.decode_request, sorted_out.fields, OTHER, dots=True)
     if request.max_tokens < 1:
         raise _no_answer_wanted()
     user = request.metadata.user_id if request.metadata else None

@@ -21,11 +21,6 @@ _FIELD: Final = re.compile(r"^Object (contains unknown|missing required) field `
 _TAG: Final = re.compile(r"^Invalid (?:enum )?value ")
 _GIVEN: Final = "Expected `null`, got"
 
-ROUTER_ONLY: Final = frozenset(
-    {"provider", "models", "route", "transforms", "plugins", "preset", "usage", "session_id", "trace", "debug"}
-)
-"""Speak to the router, not to a model server; both client APIs may carry them."""
-
 
 class Given(NamedTuple):
     """A request's top level, sorted."""
@@ -42,8 +37,9 @@ def given(fields: Mapping[str, msgspec.Raw], *, harmless: Collection[str], dropp
     return Given(kept, dropped)
 
 
-def read(decode: Callable[[bytes], T], fields: Mapping[str, msgspec.Raw], other: str) -> T:
-    """The request as structs; `other` names the provider's API for messages.
+def read(decode: Callable[[bytes], T], fields: Mapping[str, msgspec.Raw], other: str, *, dots: bool = False) -> T:
+    """The request as structs; `other` names the provider's API for messages. Paths are written as the client's API
+    writes them: `messages[0].content`, or with dots, `messages.0.content`, as Anthropic's.
 
     Raises:
         Untranslatable: a field is unknown, or not what the client's API allows.
@@ -51,7 +47,7 @@ def read(decode: Callable[[bytes], T], fields: Mapping[str, msgspec.Raw], other:
     try:
         return decode(msgspec.json.encode(fields))
     except msgspec.ValidationError as error:
-        raise _refusal(str(error), other) from None
+        raise _refusal(str(error), other, dots=dots) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise _unreadable(fields) from None
 
@@ -107,10 +103,11 @@ def _unreadable(fields: Mapping[str, msgspec.Raw]) -> Untranslatable:
     return Untranslatable("messages is nested too deeply", "messages")
 
 
-def _refusal(reason: str, other: str) -> Untranslatable:
+def _refusal(reason: str, other: str, *, dots: bool) -> Untranslatable:
     place = _PLACE.search(reason)
-    inner = place.group(1) if place else ""
-    param = inner.replace("[...]", ".*").replace("[", ".").replace("]", "")
+    param = place.group(1).replace("[...]", ".*") if place else ""
+    if dots:
+        param = param.replace("[", ".").replace("]", "")
     text = reason[: place.start()] if place else reason
     field = _FIELD.match(text)
     if field is not None:

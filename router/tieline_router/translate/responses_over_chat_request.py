@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from tieline_router.translate.reading import ROUTER_ONLY
+from tieline_router.apis import ROUTER_ONLY
 from tieline_router.translate.responses_over_chat_input import messages
 from tieline_router.translate.strict_object import StrictObject, raw
 from tieline_router.translate.translated import Translated, Untranslatable

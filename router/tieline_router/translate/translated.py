@@ -25,7 +25,8 @@ class Translated(NamedTuple):
 class Untranslatable(Exception):
     """The request says something with meaning that the other API cannot carry, or is not what its own API allows.
 
-    A 400: the caller's fault. `param` is the path of the field, such as `messages.0.content.1.input_audio`.
+    A 400: the caller's fault. `param` is the path of the field as the client's API
+    writes it: `messages[0].content[1].input_audio`, or for Anthropic's clients `messages.0.content.1.source`.
     """
 
     def __init__(self, message: str, param: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from tieline_router.apis import CHAT, COMPLETIONS, COUNT_TOKENS, MESSAGES, RESPONSES, Operation
+from tieline_router.apis import CHAT, COMPLETIONS, COUNT_TOKENS, MESSAGES, RESPONSES, ROUTER_ONLY, Operation
 from tieline_router.translate.chat_over_messages import DEFAULT_MAX_TOKENS
 from tieline_router.wire.fields import FALSE, NULL, TRUE, Fields, given, lenient, raw
 from tieline_router.wire.own_reasoning import without_own_reasoning
@@ -22,12 +22,8 @@ if TYPE_CHECKING:
     from tieline_router.wire.multipart import Multipart
     from tieline_router.wire.request import ApiRequest
 
-ROUTER_ONLY: Final = frozenset(
-    {"provider", "models", "route", "transforms", "plugins", "preset", "usage", "session_id", "trace", "debug"}
-)
-"""Fields that speak to a router; model servers refuse them or warn."""
-_MESSAGES_ROUTER_ONLY: Final = ROUTER_ONLY | {"user", "fallbacks"}
-"""OpenRouter takes these with Messages too; Anthropic refuses fields that it does not know."""
+_MESSAGES_ROUTER_ONLY: Final = ROUTER_ONLY | {"user"}
+"""OpenRouter takes `user` with Messages too; Anthropic refuses fields that it does not know."""
 _IDENTITIES: Final = ("user", "safety_identifier")
 _USAGE: Final = msgspec.Raw(b'{"include_usage":true}')
 _object: Final = msgspec.json.Decoder(Fields)
@@ -78,6 +74,8 @@ def attempt_body(
     fields = dict(request.fields)
     if request.operation is MESSAGES and not given(fields, "max_tokens"):  # OpenRouter's clients need not send it
         fields["max_tokens"] = raw(max_output_tokens or DEFAULT_MAX_TOKENS)
+    if request.operation is MESSAGES and request.view.tree == "openrouter":
+        fields.pop("fallbacks", None)  # OpenRouter's are models, the router's to try; Anthropic's are the provider's
     if operation is request.operation:
         if operation is not CHAT:
             without_own_reasoning(fields, operation)

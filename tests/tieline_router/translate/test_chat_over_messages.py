@@ -138,7 +138,7 @@ def test_arguments_that_a_client_left_empty_are_an_empty_object() -> None:
 def test_arguments_that_are_no_object_are_refused(arguments: str) -> None:
     call = {"id": "a", "type": "function", "function": {"name": "look", "arguments": arguments}}
     turns = [USER, {"role": "assistant", "tool_calls": [call]}]
-    assert refused({"messages": turns}) == "messages.1.tool_calls.0.function.arguments"
+    assert refused({"messages": turns}) == "messages[1].tool_calls[0].function.arguments"
 
 
 def test_images_files_and_cache_marks() -> None:
@@ -322,7 +322,7 @@ def test_low_detail_is_dropped_and_named() -> None:
         ({"logit_bias": {"50256": -100}}, "logit_bias.*"),
         ({"store": True}, "store"),
         ({"audio": {"voice": "a"}}, "audio"),
-        ({"modalities": ["text", "audio"]}, "modalities.1"),
+        ({"modalities": ["text", "audio"]}, "modalities[1]"),
         ({"web_search_options": {}}, "web_search_options"),
         ({"functions": []}, "functions"),
         ({"verbosity": "low"}, "verbosity"),
@@ -332,23 +332,23 @@ def test_low_detail_is_dropped_and_named() -> None:
             {"response_format": {"type": "json_schema", "json_schema": {"name": "n"}}},
             "response_format.json_schema.schema",
         ),
-        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools.0.type"),
-        ({"tools": [TOOL | {"function": {"parameters": {}}}]}, "tools.0.function.name"),
+        ({"tools": [{"type": "custom", "custom": {"name": "x"}}]}, "tools[0].type"),
+        ({"tools": [TOOL | {"function": {"parameters": {}}}]}, "tools[0].function.name"),
         ({"tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
         ({"something_new": 1}, "something_new"),
         ({"messages": "hi"}, "messages"),
-        ({"messages": [{"content": "hi"}]}, "messages.0.role"),
-        ({"messages": [{"role": "function", "name": "f", "content": ""}]}, "messages.0.role"),
-        ({"messages": [USER | {"name": "Bob"}]}, "messages.0.name"),
-        ({"messages": [USER, {"role": "assistant", "audio": {"id": "a"}}]}, "messages.1.audio"),
-        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages.0.content.0.type"),
+        ({"messages": [{"content": "hi"}]}, "messages[0].role"),
+        ({"messages": [{"role": "function", "name": "f", "content": ""}]}, "messages[0].role"),
+        ({"messages": [USER | {"name": "Bob"}]}, "messages[0].name"),
+        ({"messages": [USER, {"role": "assistant", "audio": {"id": "a"}}]}, "messages[1].audio"),
+        ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0].type"),
         (
             {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "f", "file_data": "x"}}]}]},
-            "messages.0.content.0.file.file_id",
+            "messages[0].content[0].file.file_id",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "ftp://x"}}]}]},
-            "messages.0.content.0.image_url.url",
+            "messages[0].content[0].image_url.url",
         ),
         (
             {
@@ -356,7 +356,7 @@ def test_low_detail_is_dropped_and_named() -> None:
                     {"role": "user", "content": [{"type": "file", "file": {"file_data": "data:text/csv;base64,"}}]}
                 ]
             },
-            "messages.0.content.0.file.file_data",
+            "messages[0].content[0].file.file_data",
         ),
     ],
 )

@@ -31,9 +31,12 @@ decode = msgspec.json.Decoder(Request).decode
 )
 def test_a_refusal_names_its_field(inner: bytes, param: str, says: str) -> None:
     with pytest.raises(Untranslatable) as caught:
-        read(decode, {"inner": msgspec.Raw(inner)}, "other things")
+        read(decode, {"inner": msgspec.Raw(inner)}, "other things", dots=True)
     assert caught.value.param == param
     assert says in caught.value.message
+    with pytest.raises(Untranslatable) as caught:
+        read(decode, {"inner": msgspec.Raw(inner)}, "other things")
+    assert caught.value.param == param.replace(".0", "[0]").replace(".1", "[1]")
 
 
 def test_null_is_as_good_as_absent() -> None:

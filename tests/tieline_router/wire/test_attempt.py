@@ -9,13 +9,14 @@ from tieline_router.apis import (
     EMBEDDINGS,
     MESSAGES,
     RESPONSES,
+    ROUTER_ONLY,
     TRANSLATIONS,
     Operation,
     PathTree,
 )
 from tieline_router.errors import ErrorClass
 from tieline_router.translate.chat_over_messages import DEFAULT_MAX_TOKENS
-from tieline_router.wire.attempt import ROUTER_ONLY, attempt_body, hashed_identity
+from tieline_router.wire.attempt import attempt_body, hashed_identity
 from tieline_router.wire.request import BadRequest, read_request
 
 MESSAGES_FIELD = [{"role": "user", "content": "Hi"}]
@@ -111,6 +112,15 @@ def test_the_end_user_of_messages_is_a_pseudonym_outside(operation: Operation) -
 def test_messages_lose_what_anthropic_would_refuse() -> None:
     data = body(user="ann", fallbacks=[{"model": "b"}], session_id="s", models=["b"])
     assert sent(data, MESSAGES, tree="openrouter").keys() == {"model", "messages", "max_tokens"}
+    assert "user" in sent(data, MESSAGES, CHAT, tree="openrouter")
+
+
+def test_the_fallbacks_of_anthropics_own_clients_are_for_anthropic() -> None:
+    data = body(max_tokens=1, fallbacks=[{"model": "b"}])
+    assert sent(data, MESSAGES)["fallbacks"] == [{"model": "b"}]
+    with pytest.raises(BadRequest) as caught:
+        sent(data, MESSAGES, CHAT)
+    assert caught.value.param == "fallbacks"
 
 
 def test_messages_get_a_limit_where_the_client_need_not_send_one() -> None:
