@@ -46,9 +46,7 @@ async def serve(settings: RouterSettings) -> int:
         logger.error("cannot listen: %s; choose another address with --host, --port, --admin-port", error)
         await router.stop()
         return CANNOT_LISTEN
-    # What lives now lives to the end: the collector need not look at it again.
-    gc.collect()
-    gc.freeze()
+    tune_collector()
     await ending.wait()
     drain = asyncio.create_task(router.drain(), name="drain")
     cut = asyncio.create_task(cutting.wait(), name="second signal")
@@ -58,6 +56,17 @@ async def serve(settings: RouterSettings) -> int:
     await router.stop()
     logger.info("ended")
     return 0
+
+
+def tune_collector() -> None:
+    """Makes the cycle collector look seldom: requests leave no cycles, so that it finds nothing, at a price.
+
+    What lives at the start lives to the end and is not looked at again; what open requests hold is looked at once in
+    50,000 new objects instead of 700, which would be every few requests.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop] | None:

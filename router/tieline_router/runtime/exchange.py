@@ -118,9 +118,9 @@ class Race:
         assert attempt.hedge_at is not None  # noqa: S101 - else it would run alone
         try:
             self._start(attempt, now)
-            await asyncio.wait(self._flights, timeout=max(0.0, attempt.hedge_at - now))
+            done, _ = await asyncio.wait(self._flights, timeout=max(0.0, attempt.hedge_at - now))
             now = self._clock.now()
-            second = None if self._won else self._attempts.hedge(now)
+            second = None if done or self._won else self._attempts.hedge(now)
             if second is not None:
                 self._start(second, now)
             return await self._answered()

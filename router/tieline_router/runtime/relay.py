@@ -18,13 +18,14 @@ import msgspec
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.classify import classify_error, classify_status
 from tieline_router.runtime.clock import Clock
+from tieline_router.runtime.limit import Limit
 from tieline_router.runtime.outcome import Job, Outcome
 from tieline_router.runtime.redaction import redacted
 from tieline_router.runtime.reply import Reply
 from tieline_router.runtime.stream_relay import StreamRelay, linger
 from tieline_router.runtime.upstream import Answer, UpstreamClient, UpstreamFailure
 from tieline_router.streaming.observe import Failure
-from tieline_router.streaming.usage import parse_usage
+from tieline_router.streaming.usage import parse_responses_usage, parse_usage
 
 ERROR_BODY_BYTES: Final = 64 * 1024
 ERROR_BODY_SECONDS: Final = 5.0
@@ -98,20 +99,18 @@ class Relay:
         response, left = job.timeouts.response, job.seconds_left
         total = left is not None and (response is None or left < response)
         try:
-            async with (
-                asyncio.timeout(left if total else response) as limit,
-                self._client.post(job.target, job.body, job.timeouts.connect, job.headers) as answer,
-            ):
-                if answer.status != 200:
-                    return await _refused(answer, self._clock.wall())
-                _check_encoding(answer)
-                return await self._plain(answer, job, limit)
+            with Limit(left if total else response) as limit:
+                async with self._client.post(job.target, job.body, job.timeouts.connect, job.headers) as answer:
+                    if answer.status != 200:
+                        return await _refused(answer, self._clock.wall())
+                    _check_encoding(answer)
+                    return await self._plain(answer, job, limit)
         except TimeoutError:
             if total:
                 return Outcome(ErrorClass.TIMEOUT_TOTAL, "the request's total time is over")
             return Outcome(ErrorClass.TIMEOUT_RESPONSE, f"no answer within {response} s")
 
-    async def _plain(self, answer: Answer, job: Job, limit: asyncio.Timeout) -> Outcome:
+    async def _plain(self, answer: Answer, job: Job, limit: Limit) -> Outcome:
         if job.form is None and not _is_json(answer):
             return await self._pass_on(answer, job, limit, [])
         parts: list[bytes] = []
@@ -136,7 +135,7 @@ class Relay:
             if not self._on_open():
                 return LOST
             self._reply.whole(200, body, _passed(answer), answer.headers["Content-Type"])
-            return Outcome(usage=parse_usage(counted.usage))
+            return Outcome(usage=parse_usage(counted.usage) or parse_responses_usage(counted.usage))
         whole = job.form.whole(job.stamp, body)
         if isinstance(whole, Failure):
             return failed(whole)
@@ -145,9 +144,9 @@ class Relay:
         self._reply.whole(200, whole.body, content_type=whole.content_type)
         return Outcome(usage=whole.usage, finish_reason=whole.finish_reason)
 
-    async def _pass_on(self, answer: Answer, job: Job, limit: asyncio.Timeout, parts: list[bytes]) -> Outcome:
+    async def _pass_on(self, answer: Answer, job: Job, limit: Limit, parts: list[bytes]) -> Outcome:
         """Passes the body on as it comes, after `parts` of it. From the first byte on nothing can take over."""
-        reply, time, idle = self._reply, asyncio.get_running_loop().time, job.timeouts.idle
+        reply = self._reply
         opened = False
         while data := b"".join(parts) or await answer.read_some():
             parts.clear()
@@ -157,9 +156,9 @@ class Relay:
                     return LOST
                 reply.open(answer.headers.get("Content-Type", "application/octet-stream"), _passed(answer))
             reply.push(data)
-            limit.reschedule(None)
+            limit.set(None)
             await reply.drain()
-            limit.reschedule(None if idle is None else time() + idle)
+            limit.set(job.timeouts.idle)
         if not opened:
             return Outcome(ErrorClass.EMPTY, "the provider's answer has no body")
         reply.end()
@@ -173,7 +172,7 @@ class Relay:
         stream = job.form.stream(job.stamp, self._max_event)
         self._stream = relay = StreamRelay(self._reply, stream, job, self._on_open, self._on_content)
         try:
-            async with relay.limit:
+            with relay.limit:
                 relay.start()
                 async with self._client.post(job.target, job.body, job.timeouts.connect, job.headers) as answer:
                     if answer.status != 200:

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Final
 
 from tieline_router.errors import ErrorClass
+from tieline_router.runtime.limit import Limit
 from tieline_router.runtime.outcome import Job, Outcome
 from tieline_router.runtime.reply import Reply
 from tieline_router.runtime.upstream import Answer, UpstreamFailure
@@ -58,7 +59,7 @@ class StreamRelay:
         self._resumed = now
         self._opened = self._committed = self._paused = False
         self._timer: asyncio.TimerHandle | None = None
-        self.limit = asyncio.timeout(None)
+        self.limit = Limit()
         """Stands around the sending of the request and `run`; `start` comes first in it."""
         self.complete = False
         """The client has the whole answer and its end."""
@@ -175,7 +176,7 @@ class StreamRelay:
             return
         self._timer = None
         self.expired = error
-        self.limit.reschedule(now)
+        self.limit.expire()
 
     def _set_timer(self) -> None:
         if self._timer is not None:
