@@ -13,6 +13,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
+from tieline_router.apis import Dialect
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.breaker import State
 from tieline_router.routing.callers import Caller
@@ -198,5 +199,5 @@ def _json(value: Any) -> web.Response:
 
 
 def _problem(status: int, error: ErrorClass, message: str) -> web.Response:
-    body = error_body(Problem(error, message), "openai")
+    body = error_body(Problem(error, message), Dialect("openai"))
     return web.Response(status=status, body=body, content_type="application/json")

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from tieline_router.apis import CHAT, COMPLETIONS, MESSAGES, RESPONSES, Dialect, PathTree
+from tieline_router.apis import COMPLETIONS, MESSAGES, RESPONSES, Dialect
 from tieline_router.errors import ERRORS, ErrorClass, Fault, Retry
 from tieline_router.streaming.sse import encode_comment, encode_event
 from tieline_router.wire.problems import (
@@ -23,7 +23,7 @@ from tieline_router.wire.problems import (
 )
 
 __all__ = [
-    "Problem", "error_body", "error_chunk", "error_event", "error_headers", "error_status", "keep_alive",
+    "Problem", "error_body", "error_event", "error_headers", "error_status", "keep_alive",
     "previous_error", "retry_after_header",
 ]  # fmt: skip
 
@@ -32,10 +32,8 @@ _COMMENT: Final = encode_comment("tieline keep-alive")
 _OPENROUTER_COMMENT: Final = encode_comment("OPENROUTER PROCESSING")
 
 
-def error_body(problem: Problem, dialect: Dialect | PathTree, request_id: str | None = None) -> bytes:
+def error_body(problem: Problem, dialect: Dialect, request_id: str | None = None) -> bytes:
     """The body of an error answer; `request_id` is the generation's id, which Anthropic's shape repeats."""
-    if isinstance(dialect, str):
-        dialect = Dialect(dialect)
     if dialect.anthropic:
         return msgspec.json.encode(anthropic_error(problem, dialect, request_id))
     return msgspec.json.encode({"error": error_object(problem, dialect)})
@@ -166,13 +164,3 @@ def _responses_code(problem: Problem, dialect: Dialect) -> str:
     if status == 429:
         return "rate_limit_exceeded"
     return "invalid_prompt" if status < 500 else "server_error"
-
-
-def error_chunk(
-    problem: Problem, tree: PathTree, *, generation_id: str, model: str, provider: str | None, created: int
-) -> bytes:
-    """The data of the last event of a chat stream that failed after its headers were sent."""
-    event = error_event(
-        problem, Dialect(tree, CHAT), generation_id=generation_id, model=model, provider=provider, created=created
-    )
-    return event.removeprefix(b"data: ").rstrip(b"\n")
