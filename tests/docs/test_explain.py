@@ -2,7 +2,13 @@
 
 import re
 
-from tieline_router.routing.filters import LIVE_FILTERS, MODEL_NOT_SERVED, OFFER_FILTERS, REQUEST_FILTERS
+from tieline_router.routing.filters import (
+    KIND_FILTERS,
+    LIVE_FILTERS,
+    MODEL_NOT_SERVED,
+    OFFER_FILTERS,
+    REQUEST_FILTERS,
+)
 
 from tests.docs import markdown
 
@@ -13,7 +19,7 @@ BEGIN, END = "def to_json", "def availability"
 
 
 def test_every_code_is_explained() -> None:
-    filters = {rule.code for rules in (OFFER_FILTERS, REQUEST_FILTERS, LIVE_FILTERS) for rule in rules}
+    filters = {rule.code for rules in (OFFER_FILTERS, KIND_FILTERS, REQUEST_FILTERS, LIVE_FILTERS) for rule in rules}
     assert sorted(markdown.table_column(CODES)) == sorted(filters | {MODEL_NOT_SERVED})
 
 

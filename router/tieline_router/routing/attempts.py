@@ -15,12 +15,11 @@ the request still holds at a gate.
 from __future__ import annotations
 
 import math
-from typing import Final
 
 from tieline_api.snapshot import Timeouts
 
 from tieline_router.errors import ERRORS, ErrorClass, NextModel, Retry
-from tieline_router.routing.admission import Ticket, TicketState
+from tieline_router.routing.admission import Gate, Ticket, TicketState
 from tieline_router.routing.decide import decide_fallback
 from tieline_router.routing.decision import Decision
 from tieline_router.routing.ending import final_error, final_retry_after, last_cause
@@ -42,8 +41,6 @@ from tieline_router.routing.steps import (
 
 __all__ = ["Attempt", "AttemptTimeouts", "Attempts", "Failure", "Fallback", "Step", "Stop", "Wait"]
 
-DEFAULT_TIMEOUTS: Final = Timeouts()
-
 
 class Attempts:
     """The attempts of one request.
@@ -58,7 +55,8 @@ class Attempts:
 
     __slots__ = (
         "_budget", "_deadline", "_draw", "_flying", "_hedging", "_limit", "_live", "_next_fallback", "_number",
-        "_places", "_ticket", "_ticket_at", "_timeouts", "_tried", "decision", "failures", "shortlist", "state",
+        "_places", "_ticket", "_ticket_at", "_tickets", "_timeouts", "_tried", "decision", "failures", "shortlist",
+        "state",
     )  # fmt: skip
 
     def __init__(
@@ -72,7 +70,7 @@ class Attempts:
         """Of the model that is being tried."""
         self._live = live
         self._draw = draw
-        self._timeouts = route.wire.timeouts if route else DEFAULT_TIMEOUTS
+        self._timeouts = route.wire.timeouts if route else Timeouts()
         self._limit = max(route.wire.retries.attempts, 1) if route else 1
         self._budget = live.budget(route) if route else None
         self._hedging = live.hedging(route) if route and decision.view.stream else None
@@ -84,8 +82,8 @@ class Attempts:
         self._next_fallback = 0
         self._flying: list[tuple[Attempt, Place]] = []
         """Attempts under way: one, with a hedge two."""
-        self._ticket: Ticket | None = None
-        """Waiting, or granted and not yet with a lease."""
+        self._ticket: Ticket | None = None  # waiting, or granted and not yet an attempt's
+        self._tickets: tuple[Ticket, ...] = ()  # all that were taken: an attempt may be cancelled before its lease
         self._ticket_at = 0
 
     # -- what happened -----------------------------------------------------------------------------------------------
@@ -131,10 +129,9 @@ class Attempts:
         return bool(self._flying)
 
     def close(self, now: float) -> None:
-        """The request is over."""
-        if self._ticket is not None:
-            self._ticket.give_back(now)
-            self._ticket = None
+        """The request is over, and so are its leases."""
+        for ticket in self._tickets:
+            ticket.give_back(now)
 
     def _wins(self, attempt: Attempt | None) -> tuple[Attempt, ...]:
         winner = self._land(attempt)
@@ -236,20 +233,23 @@ class Attempts:
     # -- gates -------------------------------------------------------------------------------------------------------
 
     def _enter(self, place: Place, now: float) -> bool:
-        """Takes a ticket where the pool has a gate, which has room."""
+        """Takes a ticket where the pool has a gate; False: it has no room after all."""
         gate = self._live.admission.gate(place.candidate.offer.pool)
-        if gate is None:
-            return True
-        self._ticket = gate.enter(self.decision.caller.turn, now, math.inf)
-        return self._ticket is not None
+        return gate is None or (gate.free and self._take(gate, now) is not None)
+
+    def _take(self, gate: Gate, now: float) -> Ticket | None:
+        deadline = math.inf if self._deadline is None else self._deadline
+        self._ticket = gate.enter(self.decision.caller.turn, now, deadline)
+        self._tickets += () if self._ticket is None else (self._ticket,)
+        return self._ticket
 
     def _queue(self, full: Full, now: float) -> Step:
         """Waits at the best gate whose queue takes the request."""
         for at, gate in full.gates:
-            ticket = gate.enter(self.decision.caller.turn, now, math.inf if self._deadline is None else self._deadline)
+            ticket = self._take(gate, now)
             if ticket is not None:
                 self._move(Event.QUEUE)
-                self._ticket, self._ticket_at = ticket, at
+                self._ticket_at = at
                 return Wait(ticket, self.shortlist.candidates[at].offer.pool.key)
         seconds = min(gate.retry_after() for _, gate in full.gates)
         return self._leave_model("every queue is full", now, ErrorClass.QUEUE_FULL, seconds)
@@ -265,7 +265,8 @@ class Attempts:
             if place is not None:
                 return self._begin(place, now, Event.ATTEMPT)
         late = now >= ticket.deadline
-        self.close(now)
+        ticket.give_back(now)
+        self._ticket = None
         if self._over(now):
             return self._stop(ErrorClass.TIMEOUT_TOTAL, "timeouts.request is over")
         error = ErrorClass.QUEUE_TIMEOUT if late else ErrorClass.QUEUE_FULL

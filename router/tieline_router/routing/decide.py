@@ -4,6 +4,7 @@
     prepare    what configuration alone settles, remembered                       plan.py, constraints.py
     filter     request and live filters, each exclusion with code and sentence    filters.py
     order      the strategy's picker makes the order of attempts                  scorers.py, pickers.py
+Where nothing stands out, filtering and ordering are one step                     quick.py
 What follows from a failed attempt is `attempts.py`'s question, which asks `decide_fallback` for the next model.
 """
 
@@ -29,9 +30,9 @@ from tieline_router.routing.filters import (
     pause_ends,
 )
 from tieline_router.routing.live import LiveTable
-from tieline_router.routing.matching import allows
 from tieline_router.routing.pickers import Draw, order_candidates
 from tieline_router.routing.plan import Plan, PlannedOffer, prepare, prepare_fallback
+from tieline_router.routing.quick import quick_shortlist
 from tieline_router.routing.scorers import completion_tokens
 from tieline_router.routing.table import CompiledFallback, RoutingTable
 from tieline_router.routing.view import RequestView
@@ -54,20 +55,11 @@ def decide(view: RequestView, caller: Caller, table: RoutingTable, live: LiveTab
         A `Decision` that explains itself. Where nobody can answer the requested model it has no candidates and a
         `refusal`; `Attempts` then looks for a fallback, or stops with it.
     """
-    if caller.consumer is not None and not allows(caller.consumer.models, view.model):
-        return _refused(view, caller, table, now, ErrorClass.MODEL_NOT_ALLOWED)
-    route = table.match(caller.namespace, view.model)
-    if route is None:
-        return _refused(view, caller, table, now, ErrorClass.MODEL_NOT_FOUND)
-    shortlist = _shortlist(prepare(table, route, caller, view.model, view.operation), view, live, now, draw)
-    fallbacks = route.fallbacks
-    if fallbacks and caller.consumer is not None:
-        fallbacks = tuple(f for f in fallbacks if allows(caller.consumer.models, f.model))
-    return Decision(view, caller, now, table, route, shortlist, fallbacks)
-
-
-def _refused(view: RequestView, caller: Caller, table: RoutingTable, now: float, error: ErrorClass) -> Decision:
-    return Decision(view, caller, now, table, None, Shortlist(view.model, refusal=error))
+    plan = prepare(table, caller, view)
+    if isinstance(plan, ErrorClass):
+        return Decision(view, caller, now, table, None, Shortlist(view.model, refusal=plan))
+    found = quick_shortlist(plan, view, live, now, draw) or shortlist(plan, view, live, now, draw)
+    return Decision(view, caller, now, table, plan.asked, found, plan.fallbacks)
 
 
 def decide_fallback(
@@ -75,8 +67,9 @@ def decide_fallback(
 ) -> Shortlist:
     """Who may answer a fallback's model: the same filters, with the rules of both routes."""
     assert decision.route is not None, "only a route has fallbacks"  # noqa: S101
-    plan = prepare_fallback(decision.table, decision.route, decision.caller, fallback, decision.view.operation)
-    return _shortlist(plan, decision.view, live, now, draw)
+    view = decision.view
+    plan = prepare_fallback(decision.table, decision.route, decision.caller, view, fallback)
+    return quick_shortlist(plan, view, live, now, draw) or shortlist(plan, view, live, now, draw)
 
 
 def explain_fallbacks(decision: Decision, live: LiveTable, draw: Draw) -> Decision:
@@ -85,7 +78,8 @@ def explain_fallbacks(decision: Decision, live: LiveTable, draw: Draw) -> Decisi
     return msgspec.structs.replace(decision, fallback_shortlists=shortlists)
 
 
-def _shortlist(plan: Plan, view: RequestView, live: LiveTable, now: float, draw: Draw) -> Shortlist:
+def shortlist(plan: Plan, view: RequestView, live: LiveTable, now: float, draw: Draw) -> Shortlist:
+    """The long way, which says of every offer why it is no candidate."""
     candidates: list[Candidate] = []
     survivors: list[Candidate] = []
     exclusions = list(plan.exclusions)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
 
-class Exclusion(msgspec.Struct, frozen=True):
+class Exclusion(msgspec.Struct, frozen=True, gc=False):
     """Why an offer is no candidate. `code` is stable, `message` has the figures."""
 
     pool: str
@@ -35,7 +35,7 @@ class Exclusion(msgspec.Struct, frozen=True):
     message: str
 
 
-class Candidate(msgspec.Struct, frozen=True):
+class Candidate(msgspec.Struct, frozen=True, gc=False):
     """An offer that passed every filter."""
 
     offer: Offer
@@ -57,7 +57,7 @@ class Candidate(msgspec.Struct, frozen=True):
         return self.priority, self.translated
 
 
-class Shortlist(msgspec.Struct, frozen=True):
+class Shortlist(msgspec.Struct, frozen=True, gc=False):
     """The outcome for one model: who may answer, in the order of attempts, and who may not."""
 
     model: str
@@ -74,7 +74,7 @@ class Shortlist(msgspec.Struct, frozen=True):
     """Seconds until the first pause ends, where pauses are the cause."""
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """The decision about one request. `fallbacks` are decided only when they are needed (`decide.decide_fallback`)."""
 
     view: RequestView

@@ -1,9 +1,10 @@
-"""The hard filters, in three visible lists of total checks. A check returns None, or the sentence why not. Pure.
+"""The hard filters, in visible lists of total checks. A check returns None, or the sentence why not. Pure.
 
-`OFFER_FILTERS` look at what configuration says and are evaluated once per (route, consumer, model, operation), see
-`plan.py`; `REQUEST_FILTERS` look at the request and the price of the moment; `LIVE_FILTERS` at endpoints, pauses and
-breakers. An offer that fails is no candidate; preferences do not stand here. Codes are stable; where OpenRouter's
-`availability.excluded_by` has a word, it is that one.
+`OFFER_FILTERS` look at what configuration says, `KIND_FILTERS` at what a kind of request needs: both are evaluated once
+per plan (`plan.py`). `REQUEST_FILTERS` look at this request's size and the price of the moment (a price that never
+changes is settled in the plan too), `LIVE_FILTERS` at endpoints, pauses and breakers. An offer that fails is no
+candidate; preferences do not stand here. Codes are stable; where OpenRouter's `availability.excluded_by` has a word, it
+is that one.
 """
 
 from __future__ import annotations
@@ -103,10 +104,10 @@ OFFER_FILTERS: Final = (
 MODEL_NOT_SERVED: Final = "model_not_served"
 """The pool of a backendRef has no such model (`plan.py`)."""
 
-# -- what the request needs --------------------------------------------------------------------------------------------
+# -- what a kind of request needs --------------------------------------------------------------------------------------
 
 
-def _parameters(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow) -> str | None:
+def _parameters(offer: Offer, view: RequestView) -> str | None:
     if not view.parameters or view.parameters <= offer.parameters:
         return None
     missing = view.parameters - offer.parameters
@@ -115,16 +116,31 @@ def _parameters(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow
     return f"the request needs {', '.join(sorted(missing))}, which supportedParameters does not name"
 
 
-def _input_modalities(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow) -> str | None:
+def _input_modalities(offer: Offer, view: RequestView) -> str | None:
     if view.input_modalities <= offer.input_modalities:
         return None
     return f"it does not read {', '.join(sorted(view.input_modalities - offer.input_modalities))}"
 
 
-def _output_modalities(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow) -> str | None:
+def _output_modalities(offer: Offer, view: RequestView) -> str | None:
     if view.output_modalities <= offer.output_modalities:
         return None
     return f"it does not write {', '.join(sorted(view.output_modalities - offer.output_modalities))}"
+
+
+class KindFilter(NamedTuple):
+    code: str
+    check: Callable[[Offer, RequestView], str | None]
+    """Reads of the view only what stands in `table.PlanKey`."""
+
+
+KIND_FILTERS: Final = (
+    KindFilter("require_parameters", _parameters),
+    KindFilter("input_modalities", _input_modalities),
+    KindFilter("output_modalities", _output_modalities),
+)
+
+# -- what this one request is like -------------------------------------------------------------------------------------
 
 
 def _context(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow) -> str | None:
@@ -141,7 +157,8 @@ def _max_output(offer: Offer, view: RequestView, _rules: Rules, _price: PriceNow
     return f"the request asks for {view.max_tokens} tokens, the model writes {limit} at most"
 
 
-def _max_price(_offer: Offer, _view: RequestView, rules: Rules, price: PriceNow) -> str | None:
+def over_price(rules: Rules, price: PriceNow) -> str | None:
+    """Why a price is over what the rules permit."""
     if not rules.limits_price:
         return None
     prices = price.prices
@@ -155,19 +172,21 @@ def _max_price(_offer: Offer, _view: RequestView, rules: Rules, price: PriceNow)
     return None
 
 
+def _max_price(_offer: Offer, _view: RequestView, rules: Rules, price: PriceNow) -> str | None:
+    return over_price(rules, price)
+
+
 class RequestFilter(NamedTuple):
     code: str
     check: Callable[[Offer, RequestView, Rules, PriceNow], str | None]
 
 
 CONTEXT_LENGTH: Final = "context_length"
+MAX_PRICE: Final = "max_price"
 REQUEST_FILTERS: Final = (
-    RequestFilter("require_parameters", _parameters),
-    RequestFilter("input_modalities", _input_modalities),
-    RequestFilter("output_modalities", _output_modalities),
     RequestFilter(CONTEXT_LENGTH, _context),
     RequestFilter("max_output_tokens", _max_output),
-    RequestFilter("max_price", _max_price),
+    RequestFilter(MAX_PRICE, _max_price),
 )
 
 # -- what is the case this second --------------------------------------------------------------------------------------

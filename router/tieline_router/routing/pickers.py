@@ -31,19 +31,29 @@ def drawn(weights: Sequence[float], draw: Draw) -> int:
     return len(weights) - 1  # where rounding leaves the point beyond the last weight
 
 
-def _without_replacement(candidates: Sequence[Candidate], weights: list[float], draw: Draw) -> list[Candidate]:
-    """Draws all, one after the other, each among those left in proportion to its weight. The last one needs no draw."""
-    left = list(candidates)
+def without_replacement(left: list[Candidate], weights: list[float], draw: Draw) -> list[Candidate]:
+    """Draws all, one after the other, each among those left in proportion to its weight. The last one needs no draw.
+    Uses both lists up."""
     order: list[Candidate] = []
-    while len(left) > 1:
-        chosen = drawn(weights, draw)
+    while len(left) > 2:
+        point = draw() * sum(weights)
+        chosen = 0
+        for share in weights:  # `drawn`, written out, 0.2 µs sooner; and that of two once more
+            point -= share
+            if point < 0:
+                break
+            chosen += 1
+        else:
+            chosen -= 1
         order.append(left.pop(chosen))
-        weights.pop(chosen)
+        del weights[chosen]
+    if len(left) == 2 and draw() * (weights[0] + weights[1]) >= weights[0]:
+        left.reverse()
     return order + left
 
 
 def _balanced(group: Sequence[Candidate], draw: Draw) -> list[Candidate]:
-    return _without_replacement(group, [inverse_square(candidate) for candidate in group], draw)
+    return without_replacement(list(group), [inverse_square(candidate) for candidate in group], draw)
 
 
 def _price(group: Sequence[Candidate], _draw: Draw) -> list[Candidate]:
@@ -51,7 +61,7 @@ def _price(group: Sequence[Candidate], _draw: Draw) -> list[Candidate]:
 
 
 def _weighted(group: Sequence[Candidate], draw: Draw) -> list[Candidate]:
-    return _without_replacement(group, [weight(candidate) for candidate in group], draw)
+    return without_replacement(list(group), [weight(candidate) for candidate in group], draw)
 
 
 def _priority(group: Sequence[Candidate], _draw: Draw) -> list[Candidate]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Final, NamedTuple
 
+import msgspec
 from tieline_api.snapshot import Credential
 
 from tieline_router.errors import ERRORS, ErrorClass, Retry
@@ -38,7 +39,7 @@ NOBODY: Final[frozenset[int]] = frozenset()
 NOTHING: Final[frozenset[ErrorClass]] = frozenset()
 
 
-class Place(NamedTuple):
+class Place(msgspec.Struct, frozen=True, gc=False):
     at: int
     """Index of the candidate in the shortlist."""
     candidate: Candidate

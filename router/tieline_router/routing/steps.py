@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+import msgspec
 from tieline_api.snapshot import Credential, Timeouts
 
 from tieline_router.apis import Operation
@@ -62,7 +63,7 @@ TRANSITIONS: Final[dict[tuple[State, Event], State]] = {
 }
 
 
-class AttemptTimeouts(NamedTuple):
+class AttemptTimeouts(msgspec.Struct, frozen=True, gc=False):
     """Seconds, None = off. `deadline` is the end of the whole request in Unix seconds."""
 
     connect: float | None
@@ -87,7 +88,7 @@ class AttemptTimeouts(NamedTuple):
         )
 
 
-class Attempt(NamedTuple):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One try at one endpoint. Not before `not_before` (Unix seconds); the runtime waits."""
 
     number: int

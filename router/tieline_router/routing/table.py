@@ -21,8 +21,9 @@ from tieline_router.routing.offers import CompiledPool, Offer
 if TYPE_CHECKING:
     from tieline_router.routing.plan import Plan
 
-PlanKey = tuple[str, str, str, str, str]
-"""Route, fallback's model, consumer, model, path of the client's operation; "" where there is none."""
+PlanKey = tuple[str, str, str, str, frozenset[str], frozenset[str], frozenset[str]]
+"""What a plan depends on: the route of a fallback ("" for a request's own model), who asks, the model, the operation's
+path, and what the request needs, reads and writes."""
 MAX_PLANS: Final = 16_384
 """Prepared plans that one table keeps; beyond it they are forgotten and made anew."""
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from tieline_api.snapshot import Fallback as WireFallback
 from tieline_api.snapshot import FirstToken, Protocol, Retries, Timeouts
 from tieline_router.errors import ERRORS, ErrorClass, Retry
-from tieline_router.routing.attempts import Attempt, Fallback, Stop
+from tieline_router.routing.attempts import Attempt, AttemptTimeouts, Fallback, Stop
 from tieline_router.routing.endpoint import EndpointState
 from tieline_router.routing.steps import State
 from tieline_router.routing.view import RequestView
@@ -293,7 +293,7 @@ def test_timeouts_come_from_the_route_and_zero_switches_off() -> None:
     play = Transcript(three(timeouts=limits), RequestView(model="coder", prompt_tokens=4000))
     play.next()
     assert isinstance(play.step, Attempt)
-    assert play.step.timeouts == (2.0, 12.0, None, 7.0, None)
+    assert play.step.timeouts == AttemptTimeouts(2.0, 12.0, None, 7.0, None)
     off = Transcript(three(timeouts=Timeouts(first_token=FirstToken(base=0.0))))
     off.next()
     assert isinstance(off.step, Attempt)

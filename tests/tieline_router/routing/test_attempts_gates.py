@@ -147,6 +147,17 @@ def test_a_request_that_is_given_up_gives_back_what_it_holds(waiting: bool) -> N
     assert last.next() == ("… ai/a" if waiting else A)
 
 
+def test_an_attempt_that_never_began_gives_its_place_back() -> None:
+    found = three(pools=[limited("a")])
+    play = Transcript(found)
+    assert play.next() == A
+    assert Transcript(found).next() == "… ai/a"
+    play.attempts.close(found.now)
+    gate = found.live.admission.gate(found.pool("a"))
+    assert gate is not None
+    assert gate.waiting == 0
+
+
 def test_a_pool_that_vanished_meanwhile_is_no_place() -> None:
     found = three(pools=[limited("a")])
     (holder,) = busy(found, A)

@@ -268,7 +268,7 @@ def test_a_consumer_is_not_led_to_a_model_that_it_may_not_use() -> None:
     found = World([own("own"), external("ext", model("x"))], [route(backend("own"), fallbacks=listed)])
     denied = Caller(NAMESPACE, consumer(models=AllowDeny(deny=("x",))))
     assert [f.model for f in found.decide(caller=denied).fallbacks] == ["y"]
-    limited = Caller(NAMESPACE, consumer(models=AllowDeny(allow=("coder",))))
+    limited = Caller(NAMESPACE, consumer("other", models=AllowDeny(allow=("coder",))))
     assert found.decide(caller=limited).fallbacks == ()
     assert [f.model for f in found.decide().fallbacks] == ["x", "y"]
 

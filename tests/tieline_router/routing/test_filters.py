@@ -22,7 +22,7 @@ from tieline_api.snapshot import (
 )
 from tieline_router.apis import COUNT_TOKENS, EMBEDDINGS, MESSAGES
 from tieline_router.errors import ErrorClass
-from tieline_router.routing.filters import LIVE_FILTERS, OFFER_FILTERS, REQUEST_FILTERS, live_facts
+from tieline_router.routing.filters import KIND_FILTERS, LIVE_FILTERS, OFFER_FILTERS, REQUEST_FILTERS, live_facts
 from tieline_router.routing.view import RequestView
 
 from tests.support.routing import World, backend, codes_of, credential, endpoints, external, model, own, route
@@ -61,7 +61,7 @@ def p(offer: Model | None = None, **fields: object) -> Pool:
 
 
 def test_codes_are_unique() -> None:
-    codes = [rule.code for rules in (OFFER_FILTERS, REQUEST_FILTERS, LIVE_FILTERS) for rule in rules]
+    codes = [rule.code for rules in (OFFER_FILTERS, KIND_FILTERS, REQUEST_FILTERS, LIVE_FILTERS) for rule in rules]
     assert len(codes) == len(set(codes))
 
 

@@ -15,5 +15,6 @@ def test_nothing_is_tried_after_the_commit() -> None:
 
 def test_timeouts_of_a_route_zero_is_off_and_prompts_give_time() -> None:
     wire = Timeouts(connect=0, response=0, idle=0, first_token=FirstToken(base=1, per_thousand_tokens=2))
-    assert AttemptTimeouts.of(wire, 1500, None) == (None, 4.0, None, None, None)
-    assert AttemptTimeouts.of(Timeouts(first_token=FirstToken(base=0)), 1500, 9.0) == (3.0, None, 600.0, 60.0, 9.0)
+    assert AttemptTimeouts.of(wire, 1500, None) == AttemptTimeouts(None, 4.0, None, None, None)
+    off = Timeouts(first_token=FirstToken(base=0))
+    assert AttemptTimeouts.of(off, 1500, 9.0) == AttemptTimeouts(3.0, None, 600.0, 60.0, 9.0)
