@@ -84,6 +84,35 @@ def test_pieces_of_content_take_the_quick_way() -> None:
     assert stream.feed(GOOD.content[1]) is GOOD.content[1], "not even copied"
 
 
+PIECE = delta("a")
+NOT_DULL = {
+    "another name": PIECE.replace(b"event: content_block_delta", b"event: content_block_delte"),
+    "another type": PIECE.replace(b'"content_block_delta"', b'"error"'),
+    "no type": PIECE.replace(b'"type":"content_block_delta",', b""),
+    "no blank line": PIECE[:-1],
+    "no blank line yet": PIECE[:-1] + b" ",
+    "two events": PIECE * 2,
+    "two lines": PIECE.replace(b'"index":', b'"index":\n'),
+    "a line that ends with CR": PIECE.replace(b'"index":', b'"index":\r'),
+    "no UTF-8": PIECE.replace(b'"a"', b'"\xff"'),
+    "too long": delta("a" * 1000),
+    "cut": PIECE[:-5] + b"\n\n",
+    "an error": PIECE.replace(b'"index":0', b'"error":{}'),
+    "a message": PIECE.replace(b'"index":0', b'"message":1'),
+    "a block": PIECE.replace(b'"index":0', b'"content_block":1'),
+    "a delta that is none": PIECE.replace(b'"delta":{', b'"delta":7,"x":{'),
+    "a kind that is none": PIECE.replace(b'"text_delta"', b"7"),
+    "a stop reason that is none": PIECE.replace(b'"text_delta"', b'"text_delta","stop_reason":7'),
+}
+
+
+@pytest.mark.parametrize("change", NOT_DULL)
+def test_whatever_is_not_dull_is_left_to_the_slow_way(change: str) -> None:
+    writer = MessagesWriter(stamp(MESSAGES), MessagesObserver(), 1000)
+    assert writer.write_dull(NOT_DULL[change]) is None
+    assert writer.write_dull(PIECE) is PIECE
+
+
 SNIPPETS = st.sampled_from(
     [
         *GOOD.opening,

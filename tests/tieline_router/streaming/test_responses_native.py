@@ -95,6 +95,45 @@ def test_pieces_of_output_take_the_quick_way() -> None:
     assert stream._now(GOOD.content[1]) is None, "its number has been given"
 
 
+PIECE = GOOD.content[0]
+NOT_DULL = {
+    "another name": PIECE.replace(b"event: response.output_text", b"event: response.output_txet"),
+    "another type": PIECE.replace(b'"response.output_text.delta"', b'"response.failed"'),
+    "another number": PIECE.replace(b'"sequence_number":4', b'"sequence_number":5'),
+    "no number": PIECE.replace(b'"sequence_number"', b'"number"'),
+    "no blank line": PIECE[:-1],
+    "no blank line yet": PIECE[:-1] + b" ",
+    "two events": PIECE * 2,
+    "two lines": PIECE.replace(b'"output_index":', b'"output_index":\n'),
+    "a line that ends with CR": PIECE.replace(b'"output_index":', b'"output_index":\r'),
+    "no UTF-8": PIECE.replace(b'"delta":"', b'"delta":"\xff'),
+    "too long": PIECE.replace(b'"delta":"', b'"delta":"' + b"a" * 1000),
+    "cut": PIECE[:-5] + b"\n\n",
+    "an error": PIECE.replace(b'"output_index":0', b'"error":{}'),
+    "a response": PIECE.replace(b'"output_index":0', b'"response":{"status":"failed"}'),
+    "an item": PIECE.replace(b'"output_index":0', b'"item":7'),
+    "a part": PIECE.replace(b'"output_index":0', b'"part":7'),
+}
+
+
+@pytest.mark.parametrize("change", NOT_DULL)
+def test_whatever_is_not_dull_is_left_to_the_slow_way(change: str) -> None:
+    writer = ResponsesWriter(stamp(RESPONSES), 1000)
+    for event in SseDecoder().feed(b"".join((*GOOD.opening, numbered(PIECE, 3)))):
+        writer.take(event)
+    writer.next_sequence = 4
+    assert writer.write_dull(NOT_DULL[change]) is None
+    assert writer.write_dull(PIECE) is PIECE
+
+
+def test_the_last_event_is_kept_for_the_end() -> None:
+    stream = FORM.stream(stamp(RESPONSES), LIMIT)
+    stream.feed(b"".join((*GOOD.opening, *GOOD.content, *GOOD.closing[:-1])))
+    assert stream.feed(GOOD.closing[-1]) == b""
+    assert stream.ended
+    assert stream.end().startswith(b"event: response.completed\n")
+
+
 def numbered(data: bytes, number: int) -> bytes:
     name, _, rest = data.partition(b"\n")
     value = json.loads(rest.removeprefix(b"data: "))

@@ -231,6 +231,42 @@ def test_what_is_broken_after_the_finish_takes_nothing_from_the_answer() -> None
             assert relay(form(client, provider), stamp(client), [data + broken]) == expected
 
 
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: f"{pair[0].path}<{pair[1].path}")
+def test_no_line_end_is_taken_for_another(pair: tuple[Operation, Operation]) -> None:
+    """After the commit, where whole events with LF go the quick way."""
+    client, provider = pair
+    good = answer(Asked(stream=True, path=provider.path))
+    before = b"".join((*good.opening, good.content[0]))
+    piece, after = good.content[1], b"".join((*good.content[2:], *good.closing))
+    expected = relay(form(client, provider), stamp(client), [before + piece + after])
+    head, tail = piece[:30], piece[30:]
+    for written in (
+        [piece.replace(b"\n", b"\r\n")],
+        [piece.replace(b"\n", b"\r")],
+        [b"\n", piece],
+        [b"\r", b"\n", piece],
+        [b"\r\r\n", piece],
+        [b": comment\r\r\n" + piece.replace(b"\n", b"\r\n")],
+        [head, tail.replace(b"\n", b"\r\n")],
+        [piece[:-1], b"\r\n", b"\r\n"],
+        [b": cut com", b"ment\r\n\r\n", piece],
+        [piece[:-1], b"\n"],
+        [b"id: 1\n" + piece],
+        [b"\xef", b"\xbb\xbf: no mark here\n\n" + piece],
+    ):
+        assert relay(form(client, provider), stamp(client), [before, *written, after]) == expected, written
+
+
+def test_a_byte_order_mark_is_one_only_at_the_beginning() -> None:
+    good = answer(Asked(stream=True))
+    data = b"".join((*good.opening, *good.content, *good.closing))
+    expected = relay(form(CHAT, CHAT), stamp(CHAT), [data])
+    mark = b"\xef\xbb\xbf"
+    assert relay(form(CHAT, CHAT), stamp(CHAT), [mark + data]) == expected
+    later = relay(form(CHAT, CHAT), stamp(CHAT), [good.opening[0], mark + b"".join((*good.content, *good.closing))])
+    assert b"Hello" not in later.client, "the first piece is a field that nobody knows"
+
+
 def test_events_that_arrive_together_are_given_together() -> None:
     for operation in (CHAT, MESSAGES, RESPONSES):
         good = answer(Asked(stream=True, path=operation.path), "abcdefgh", 8)
