@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+import msgspec
 from aiohttp import web
 
 from tieline_router.apis import Dialect
@@ -27,7 +27,7 @@ class Refused(Exception):
         self.problem = problem
 
 
-class Try(NamedTuple):
+class Try(msgspec.Struct, frozen=True, gc=False):
     """One attempt that has ended."""
 
     pool: str
@@ -53,6 +53,8 @@ class Call:
     """Filled from top to bottom; a part is set once and read by what comes after it."""
 
     request: web.BaseRequest
+    path: str
+    """Decoded, without the query."""
     dialect: Dialect
     generation_id: str
     started: float

@@ -105,9 +105,10 @@ class Race:
 
     async def alone(self, attempt: Attempt, now: float) -> bool:
         """One attempt in the request's own task, which nearly all are. True: the client has its answer."""
-        outcome = await Flight(self._office, self._call, attempt, self._wins).run(now)
+        flight = Flight(self._office, self._call, attempt, self._wins)
+        outcome = await flight.run(now)
         if outcome.error is None:
-            self._attempts.succeed(self._clock.now(), attempt)
+            self._attempts.succeed(flight.ended, attempt)
             return True
         self._attempts.fail(outcome.error, outcome.retry_after, attempt)
         self._failed.append(outcome)
@@ -138,7 +139,7 @@ class Race:
                     continue
                 outcome = task.result()
                 if outcome.error is None:
-                    self._beaten(self._attempts.succeed(self._clock.now(), flight.attempt))
+                    self._beaten(self._attempts.succeed(flight.ended, flight.attempt))
                     return True
                 self._failed.append(outcome)
                 if not self._attempts.fail(outcome.error, outcome.retry_after, flight.attempt):
@@ -149,7 +150,7 @@ class Race:
         flight = Flight(self._office, self._call, attempt, self._wins)
         self._flights[asyncio.create_task(flight.run(now), name="attempt")] = flight
 
-    def _wins(self, flight: Flight, now: float) -> bool:
+    def _wins(self, flight: Flight, now: float | None) -> bool:
         """The flight's answer begins: the others are given up."""
         self._won = True
         self._beaten(self._attempts.commit(now, flight.attempt))

@@ -52,8 +52,12 @@ class Office(NamedTuple):
 class Flight:
     """One attempt. `win(flight, now)` is asked when its answer is about to reach the client; False = another's has."""
 
-    def __init__(self, office: Office, call: Call, attempt: Attempt, win: Callable[[Flight, float], bool]) -> None:
+    def __init__(
+        self, office: Office, call: Call, attempt: Attempt, win: Callable[[Flight, float | None], bool]
+    ) -> None:
         self.attempt = attempt
+        self.ended = 0.0
+        """Unix seconds, once it has."""
         self.lost = False
         """Another attempt of the request has won."""
         self._office = office
@@ -89,7 +93,7 @@ class Flight:
         finally:
             if self.lost:
                 outcome = Outcome(ErrorClass.HEDGE_LOST, "another attempt was first", usage=outcome.usage)
-            now = office.clock.now()
+            self.ended = now = office.clock.now()
             transition = office.live.end(lease, outcome.error, now, outcome.retry_after)
             if transition is not None:
                 pool = attempt.offer.pool.key
@@ -107,7 +111,9 @@ class Flight:
 
     def _open(self) -> bool:
         """The first byte of the answer is about to reach the client."""
-        if self.lost or not self._win(self, self._office.clock.now()):
+        stream = self._call.asked is not None and self._call.asked.view.stream
+        # Only streams are hedged, so only there the time of a beginning is worth knowing.
+        if self.lost or not self._win(self, self._office.clock.now() if stream else None):
             return False
         self._asked()
         return True

@@ -1,8 +1,11 @@
-"""What one attempt is given, and what it comes to. Values only; used by `exchange` and the relays."""
+"""What one attempt is given, and what it comes to. Values only; used by `flight` and the relays.
+
+Structs, because each request makes some: 0.1 µs, where a named tuple takes 0.4.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from tieline_router.apis import Operation
 from tieline_router.errors import ErrorClass
@@ -12,7 +15,7 @@ from tieline_router.streaming.form import Form, Stamp
 from tieline_router.streaming.usage import Usage
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an attempt came to. `error` None: the answer is complete and has been given."""
 
     error: ErrorClass | None = None
@@ -30,7 +33,7 @@ class Outcome(NamedTuple):
     """What the provider answered, where that was not 200."""
 
 
-class Job(NamedTuple):
+class Job(msgspec.Struct, frozen=True):
     """One attempt, ready to be sent."""
 
     target: Target

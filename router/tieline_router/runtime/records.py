@@ -58,7 +58,7 @@ class Records:
         if call.tries and (error is None or call.committed_at is not None):
             self._generations.add(_generation(call, error, seconds))
         self._metrics.request(route, error, stream=stream, seconds=seconds)
-        path = call.request.path
+        path = call.path
         log_request(
             RequestLine(
                 generation=call.generation_id,
