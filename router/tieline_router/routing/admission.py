@@ -163,17 +163,26 @@ class Gate:
 class Admission:
     """The gates of all pools that have one. Most have none."""
 
-    __slots__ = ("_gates",)
+    __slots__ = ("_gates", "_pools", "routers")
 
     def __init__(self) -> None:
         self._gates: dict[str, Gate] = {}
+        self._pools: Mapping[str, CompiledPool] = {}
+        self.routers = 1
+
+    def share_among(self, routers: int) -> None:
+        """A pool's limits hold for the whole fleet: each of its routers has an equal share."""
+        if routers != self.routers:
+            self.routers = routers
+            self.apply(self._pools)
 
     def apply(self, pools: Mapping[str, CompiledPool]) -> None:
         """Takes the limits of a new table; those that wait enter where there is more room now. A gate outlives its
         limits while tickets are out."""
+        self._pools = pools
         for key, gate in list(self._gates.items()):
             pool = pools.get(key)
-            gate.limits = (pool.wire.limits if pool is not None else None) or NO_LIMITS
+            gate.limits = _share((pool.wire.limits if pool is not None else None) or NO_LIMITS, self.routers)
             if pool is None:
                 gate.refuse_all()
             gate.serve(-math.inf)
@@ -182,8 +191,20 @@ class Admission:
         for key, pool in pools.items():
             limits = pool.wire.limits
             if limits is not None and limits.concurrency is not None and key not in self._gates:
-                self._gates[key] = Gate(limits)
+                self._gates[key] = Gate(_share(limits, self.routers))
 
     def gate(self, pool: CompiledPool) -> Gate | None:
         """None: the pool takes any number."""
         return self._gates.get(pool.key) if self._gates else None
+
+
+def _share(limits: Limits, routers: int) -> Limits:
+    """One router's part: rounded down, so that all together stay within the pool's limit, but one at least, because a
+    router that could send nothing would only fail those who reach it."""
+    if routers <= 1 or limits.concurrency is None:
+        return limits
+    return Limits(
+        concurrency=max(1, limits.concurrency // routers),
+        queue_depth=-(-limits.queue_depth // routers),
+        queue_seconds=limits.queue_seconds,
+    )

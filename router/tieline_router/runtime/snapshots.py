@@ -66,8 +66,6 @@ class SnapshotStore:
         """Called after every frame that was taken, for those who store it."""
         self._turn = asyncio.Lock()
         """One frame at a time: compiling may leave the event loop."""
-        self.routers = 1
-        """How many routers share the pools' limits with this one, itself included."""
         self.current: Snapshot | None = None
         self.config: ConfigFrame | None = None
         self.endpoints: EndpointsFrame | None = None
@@ -105,7 +103,7 @@ class SnapshotStore:
     async def _take(self, frame: Frame, *, confirmed: bool) -> bool:
         match frame:
             case Heartbeat():
-                self.routers = max(1, frame.routers)
+                self._live.admission.share_among(max(1, frame.routers))
                 if frame.endpoints_confirmed:
                     self._live.confirm(self._clock.now())
                 return False

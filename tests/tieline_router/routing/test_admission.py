@@ -137,6 +137,22 @@ def test_only_pools_with_a_limit_have_a_gate_and_it_follows_the_configuration() 
     assert admission.gate(pool) is None
 
 
+def test_a_fleet_shares_what_a_pool_bears() -> None:
+    admission = Admission()
+    pools = compiled(own("p", limits=Limits(concurrency=7, queue_depth=4, queue_seconds=5.0)))
+    admission.apply(pools)
+    found = admission.gate(pools["ai/p"])
+    assert found is not None
+    admission.share_among(3)
+    assert (found.limits.concurrency, found.limits.queue_depth) == (2, 2)
+    tickets = [enter(found) for _ in range(3)]
+    assert [state(ticket) for ticket in tickets] == [GRANTED, GRANTED, WAITING]
+    admission.share_among(1)
+    assert state(tickets[2]) is GRANTED, "there is room where another router has gone"
+    admission.share_among(100)
+    assert found.limits.concurrency == 1, "no router is shut out"
+
+
 def test_a_pool_that_goes_refuses_those_that_wait() -> None:
     admission = Admission()
     limited = compiled(own("p", limits=Limits(concurrency=1, queue_depth=9)))

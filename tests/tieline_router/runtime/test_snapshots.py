@@ -129,7 +129,7 @@ async def test_heartbeats_confirm_addresses_only_when_they_say_so() -> None:
     world.clock.advance(1)
     assert world.live.stale(world.clock.now())
     await world.store.apply(Heartbeat(schema=SCHEMA, routers=3))
-    assert world.store.routers == 3
+    assert world.live.admission.routers == 3
     assert not world.live.stale(world.clock.now())
     assert world.changes == 1, "a heartbeat is nothing to store"
 
