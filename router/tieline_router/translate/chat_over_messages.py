@@ -51,6 +51,8 @@ def translate_request(fields: Mapping[str, msgspec.Raw], *, max_output_tokens: i
     dropped = list(sorted_out.dropped)
     if dropped_details(request.messages):
         dropped.append("image_url.detail")
+    if any(message.name is not None for message in request.messages if not isinstance(message, chat.ToolMessage)):
+        dropped.append("messages.name")
     most = request.max_completion_tokens
     most = request.max_tokens if most is None else most
     if most is None:

@@ -58,17 +58,17 @@ Content = str | list[TextPart | ImagePart | FilePart]
 
 class SystemMessage(Struct, tag_field="role", tag="system", forbid_unknown_fields=True):
     content: str | list[TextPart]
-    name: None = None
+    name: str | None = None
 
 
 class DeveloperMessage(Struct, tag_field="role", tag="developer", forbid_unknown_fields=True):
     content: str | list[TextPart]
-    name: None = None
+    name: str | None = None
 
 
 class UserMessage(Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
     content: Content
-    name: None = None
+    name: str | None = None
 
 
 class FunctionCall(Struct, forbid_unknown_fields=True):
@@ -84,8 +84,8 @@ class ToolCall(Struct, forbid_unknown_fields=True):
 
 
 class AssistantMessage(Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
-    """`reasoning` and `reasoning_content` have no signature; `annotations` and `model` say something about the answer
-    that this turn once was: none of them is for the model."""
+    """`reasoning` and `reasoning_content` have no signature; `annotations`, `model` and LiteLLM's
+    `provider_specific_fields` say something about the answer that this turn once was: none of them is for the model."""
 
     content: str | list[TextPart | RefusalPart] | None = None
     refusal: str | None = None
@@ -97,7 +97,8 @@ class AssistantMessage(Struct, tag_field="role", tag="assistant", forbid_unknown
     model: Raw = ABSENT
     audio: None = None
     function_call: None = None
-    name: None = None
+    provider_specific_fields: Raw = ABSENT
+    name: str | None = None
 
 
 class ToolMessage(Struct, tag_field="role", tag="tool", forbid_unknown_fields=True):

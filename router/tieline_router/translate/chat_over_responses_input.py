@@ -21,8 +21,8 @@ _details: Final = msgspec.json.Decoder(list[Detail])
 _string: Final = msgspec.json.Decoder(str)
 
 
-def input_items(source: StrictObject) -> tuple[list[Item], bool]:
-    """Takes `messages`. The items, and whether one of them holds encrypted reasoning.
+def input_items(source: StrictObject) -> tuple[list[Item], bool, bool]:
+    """Takes `messages`. The items, whether one of them holds encrypted reasoning, and whether a message had a name.
 
     Raises:
         Untranslatable: a message has no place among items, or is not what chat completions allow.
@@ -31,11 +31,13 @@ def input_items(source: StrictObject) -> tuple[list[Item], bool]:
     if messages is None:
         raise source.missing("messages")
     items: list[Item] = []
+    named = False
     for place, value in enumerate(messages):
         message = StrictObject(value, f"messages[{place}]")
         items += _items(message, place)
+        named = message.take("name") is not None or named
         message.finish()
-    return items, any("encrypted_content" in item for item in items)
+    return items, any("encrypted_content" in item for item in items), named
 
 
 def _items(message: StrictObject, place: int) -> list[Item]:
@@ -65,7 +67,8 @@ def _turn(message: StrictObject, place: int) -> list[Item]:
         items.append({"type": "message", "role": "assistant", "content": said})
     calls = message.array("tool_calls") or []
     items += [_call(StrictObject(call, f"{message.at('tool_calls')}[{at}]")) for at, call in enumerate(calls)]
-    message.ignore("annotations")  # what the provider said about its own words; no input to a model
+    # What the provider, or LiteLLM, said about the answer that this turn once was; no input to a model.
+    message.ignore("annotations", "provider_specific_fields")
     return items
 
 

@@ -37,7 +37,8 @@ def translate_request(fields: Mapping[str, msgspec.Raw], *, max_output_tokens: i
     source.carry(_SAME, out)
     dropped = tuple(name for name in sorted(DROPPABLE) if source.take(name) is not None)
     _refuse_neutral(source)
-    items, sealed = input_items(source)
+    items, sealed, named = input_items(source)
+    dropped += ("messages.name",) if named else ()
     out["input"] = items
     limit, older = source.take("max_completion_tokens"), source.take("max_tokens")
     if limit is not None or older is not None:

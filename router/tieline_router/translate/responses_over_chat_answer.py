@@ -6,6 +6,7 @@ of a reasoning item is the provider's where it has one, because its encrypted co
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import msgspec
@@ -15,7 +16,13 @@ from tieline_router.streaming.sse import Event
 from tieline_router.streaming.usage import Usage, parse_usage
 from tieline_router.translate import openai_reasoning
 from tieline_router.translate.chat_delta import Delta, ToolCall, citations, images, logprobs, string, text
-from tieline_router.translate.responses_over_chat_items import CallItem, MessageItem, ReasoningItem, image_item
+from tieline_router.translate.responses_over_chat_items import (
+    CallItem,
+    CustomCallItem,
+    MessageItem,
+    ReasoningItem,
+    image_item,
+)
 from tieline_router.translate.responses_over_chat_shape import Events, Json, Shell
 from tieline_router.translate.token_counts import known_tier
 
@@ -59,7 +66,7 @@ class EventTranslator:
     def __init__(self, stamp: Stamp) -> None:
         self._events = Events()
         self._shell = Shell(stamp)
-        self._output = _Output(self._events, stamp.generation_id)
+        self._output = _Output(self._events, stamp.generation_id, self._shell.custom_tools)
         self._usage: Usage | None = None
         self._service_tier: str | None = None
         self._created = False
@@ -116,16 +123,17 @@ class EventTranslator:
 class _Output:
     """The output items of one answer, in the order in which they began."""
 
-    def __init__(self, events: Events, generation_id: str) -> None:
+    def __init__(self, events: Events, generation_id: str, custom_tools: Collection[str]) -> None:
         self._events = events
         self._generation_id = generation_id
+        self._custom_tools = custom_tools
         self._items: list[Json | None] = []
         """The final forms; None while an item is open."""
         self._message: MessageItem | None = None
         self._reasoning: ReasoningItem | None = None
         self._single = 0
         """Where the open message or reasoning item stands: there is at most one."""
-        self._calls: dict[int, tuple[CallItem, int]] = {}
+        self._calls: dict[int, tuple[CallItem | CustomCallItem, int]] = {}
 
     def take(self, delta: Delta, spoken: msgspec.Raw) -> None:
         self._think(delta)
@@ -170,7 +178,8 @@ class _Output:
             at = self._reserve()
             # A call that its provider gave no id has the id of its item.
             call_id = call.id or self._id("call", at)
-            known = self._calls[index] = (CallItem(self._events, self._id("fc", at), at, call_id, call.name), at)
+            made, kind = (CustomCallItem, "ctc") if call.name in self._custom_tools else (CallItem, "fc")
+            known = self._calls[index] = (made(self._events, self._id(kind, at), at, call_id, call.name), at)
         if known is not None and call.arguments and self._items[known[1]] is None:
             known[0].add(call.arguments)
 

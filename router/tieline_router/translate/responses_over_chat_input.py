@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from tieline_router.translate import custom_tools
 from tieline_router.translate.openai_reasoning import ReasoningItem, Returned
 from tieline_router.translate.strict_object import StrictObject, decode, is_string, read_array
 from tieline_router.translate.translated import Untranslatable
@@ -20,7 +21,10 @@ _ROLES: Final = {"user": "user", "system": "system", "developer": "system", "ass
 role that they do not know."""
 _TEXTS: Final = frozenset({"input_text", "output_text", "text"})
 _reasoning: Final = msgspec.json.Decoder(ReasoningItem)
-_CARRIED: Final = frozenset({"message", "function_call", "function_call_output", "reasoning"})
+_string: Final = msgspec.json.Decoder(str)
+_CARRIED: Final = frozenset(
+    {"message", "function_call", "custom_tool_call", "function_call_output", "custom_tool_call_output", "reasoning"}
+)
 
 
 def messages(source: StrictObject) -> list[Message]:
@@ -67,14 +71,17 @@ class _Thread:
             )
         if kind not in _CARRIED:
             raise item.refusal("type")
-        item.ignore("status")
+        item.ignore("status", "phase")  # what kind of message it was: chat models are told by its place
         if kind != "reasoning":
             item.ignore("id")
         if kind == "message":
             self._message(item)
         elif kind == "function_call":
-            self._open().calls.append(_call(item))
-        elif kind == "function_call_output":
+            self._open().calls.append(_call(item, item.required_text("arguments")))
+        elif kind == "custom_tool_call":
+            text = decode(item.required_text("input"), _string, item.at("input"), "a string")
+            self._open().calls.append(_call(item, custom_tools.arguments(text)))
+        elif kind in {"function_call_output", "custom_tool_call_output"}:
             self.add(_result(item))
         else:
             self._open().reasoning.take(_reasoning_item(item))
@@ -89,10 +96,8 @@ class _Thread:
         if content is None:
             raise item.missing("content")
         if name == "assistant":
-            item.only("phase", "final_answer")
             self._open().take(content, item.at("content"))
         else:
-            item.ignore("phase")
             self.add({"role": name, "content": _content(content, item.at("content"), media=name == "user")})
 
     def _open(self) -> _Turn:
@@ -204,10 +209,10 @@ def _file(part: StrictObject) -> Message:
     return found
 
 
-def _call(item: StrictObject) -> Message:
+def _call(item: StrictObject, arguments: msgspec.Raw | str) -> Message:
     item.only("caller", {"type": "direct"})
     item.only("async", False)
-    function = {"name": item.required_text("name"), "arguments": item.required_text("arguments")}
+    function = {"name": item.required_text("name"), "arguments": arguments}
     return {"id": item.required_text("call_id"), "type": "function", "function": function}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tieline_router.translate import openai_reasoning
+from tieline_router.translate import custom_tools, openai_reasoning
 from tieline_router.translate.openai_reasoning import Detail
 from tieline_router.translate.responses_over_chat_shape import Events, Json
 
@@ -112,6 +112,29 @@ class CallItem:
         item = self._item | {"arguments": str(self._arguments), "status": status}
         done = {"arguments": item["arguments"], "name": item["name"]}
         self._events.add("response.function_call_arguments.done", **self._at, **done)
+        self._events.add("response.output_item.done", output_index=self._at["output_index"], item=item)
+        return item
+
+
+class CustomCallItem:
+    """One call of a custom tool. Its text stands inside of JSON that comes in pieces: it is told once it is whole."""
+
+    def __init__(self, events: Events, item_id: str, output_index: int, call_id: str, name: str) -> None:
+        self._events = events
+        self._at = {"item_id": item_id, "output_index": output_index}
+        self._item: Json = {"id": item_id, "type": "custom_tool_call", "call_id": call_id, "name": name, "input": ""}
+        self._arguments = _Text()
+        events.add("response.output_item.added", output_index=output_index, item=self._item)
+
+    def add(self, arguments: str) -> None:
+        self._arguments.add(arguments)
+
+    def close(self, _status: str) -> Json:
+        text = custom_tools.text_of(str(self._arguments))
+        if text:
+            self._events.add("response.custom_tool_call_input.delta", **self._at, delta=text)
+        self._events.add("response.custom_tool_call_input.done", **self._at, input=text)
+        item = self._item | {"input": text}
         self._events.add("response.output_item.done", output_index=self._at["output_index"], item=item)
         return item
 

@@ -11,12 +11,14 @@ from typing import Final
 import msgspec
 
 from tieline_router.apis import ROUTER_ONLY
+from tieline_router.translate import custom_tools
 from tieline_router.translate.responses_over_chat_input import messages
 from tieline_router.translate.strict_object import StrictObject, raw
 from tieline_router.translate.translated import Translated, Untranslatable
 
-DROPPABLE: Final = frozenset({"reasoning.summary", "reasoning.generate_summary"})
-"""Wishes for a summary: chat has no way to ask, and the answer holds the reasoning that the provider shows."""
+DROPPABLE: Final = frozenset({"reasoning.summary", "reasoning.generate_summary", "tools.format", "tools.web_search"})
+"""Wishes for a summary: chat has no way to ask, and the answer holds the reasoning that the provider shows. The grammar
+of a custom tool, which is told in words instead. A search that may not reach the web, which Codex offers unasked."""
 _SAME: Final = (
     "model", "stream", "temperature", "top_p", "metadata", "user", "safety_identifier", "prompt_cache_key",
     "prompt_cache_retention", "service_tier", "store",
@@ -45,7 +47,7 @@ def translate_request(fields: Mapping[str, msgspec.Raw], *, max_output_tokens: i
         Untranslatable: something of it has meaning and no place in the chat API, or is not what Responses allow.
     """
     source = StrictObject(fields, "")
-    source.ignore(*ROUTER_ONLY, "max_tool_calls", "stream_options")
+    source.ignore(*ROUTER_ONLY, "max_tool_calls", "stream_options", "client_metadata")
     out: dict[str, object] = {}
     source.carry(_SAME, out)
     _refuse_state(source)
@@ -54,9 +56,9 @@ def translate_request(fields: Mapping[str, msgspec.Raw], *, max_output_tokens: i
     if limit is not None:
         out["max_completion_tokens"] = limit
     _logprobs(source, out)
-    _tools(source, out)
+    dropped = _tools(source, out)
     _text(source, out)
-    dropped = _reasoning(source, out)
+    dropped += _reasoning(source, out)
     _cache_options(source, out)
     source.finish()
     return Translated({name: raw(value) for name, value in out.items()}, dropped)
@@ -92,16 +94,18 @@ def _decoded_string(value: msgspec.Raw) -> str | None:
         return None
 
 
-def _tools(source: StrictObject, out: dict[str, object]) -> None:
+def _tools(source: StrictObject, out: dict[str, object]) -> tuple[str, ...]:
     """Chat refuses `tool_choice` and `parallel_tool_calls` where there is no tool, and an empty `tools`."""
-    tools = source.array("tools") or []
+    dropped: set[str] = set()
+    given = [StrictObject(tool, f"tools[{place}]") for place, tool in enumerate(source.array("tools") or ())]
+    tools = [made for tool in given if (made := _function_tool(tool, dropped)) is not None]
     choice, parallel = source.take("tool_choice"), source.take("parallel_tool_calls")
     if tools:
-        out["tools"] = [_function_tool(StrictObject(tool, f"tools[{place}]")) for place, tool in enumerate(tools)]
+        out["tools"] = tools
         if parallel is not None:
             out["parallel_tool_calls"] = parallel
     if choice is None:
-        return
+        return tuple(sorted(dropped))
     named = bytes(choice).startswith(b"{")
     if not tools and (named or bytes(choice) == b'"required"'):
         raise Untranslatable("tool_choice names a tool, and tools has none", "tool_choice")
@@ -111,13 +115,23 @@ def _tools(source: StrictObject, out: dict[str, object]) -> None:
         raise Untranslatable("tool_choice must be none, auto, required, or an object", "tool_choice")
     elif tools:
         out["tool_choice"] = choice
+    return tuple(sorted(dropped))
 
 
-def _function_tool(tool: StrictObject) -> dict[str, object]:
-    if tool.string("type") != "function":
-        raise tool.refusal("type")
-    function: dict[str, object] = {"name": tool.required_text("name")}
-    tool.carry(("description", "parameters", "strict"), function)
+def _function_tool(tool: StrictObject, dropped: set[str]) -> dict[str, object] | None:
+    function: dict[str, object]
+    match tool.string("type"):
+        case "function":
+            function = {"name": tool.required_text("name")}
+            tool.carry(("description", "parameters", "strict"), function)
+        case "custom":
+            function, grammar = custom_tools.function(tool)
+            dropped |= {"tools.format"} if grammar else set()
+        case "web_search" if tool.flag("external_web_access") is False:
+            dropped.add("tools.web_search")
+            return None
+        case _:
+            raise tool.refusal("type")
     tool.only("defer_loading", False)
     tool.only("async", False)
     tool.only("allowed_callers", ["direct"])
@@ -137,13 +151,13 @@ def _tool_choice(choice: StrictObject) -> dict[str, object]:
         ]
         choice.finish()
         return {"type": "allowed_tools", "allowed_tools": allowed}
-    if kind == "function":
+    if kind in {"function", "custom"}:
         return _named(choice)
     raise choice.refusal("type")
 
 
 def _named_function(tool: StrictObject) -> dict[str, object]:
-    if tool.string("type") != "function":
+    if tool.string("type") not in {"function", "custom"}:
         raise tool.refusal("type")
     return _named(tool)
 

@@ -14,6 +14,7 @@ import msgspec
 from tieline_router.streaming.form import Stamp
 from tieline_router.streaming.sse import encode_event
 from tieline_router.streaming.usage import Usage
+from tieline_router.translate import custom_tools
 from tieline_router.translate.strict_object import NULL, Fields
 
 Json = dict[str, Any]
@@ -49,6 +50,7 @@ class Shell:
     def __init__(self, stamp: Stamp) -> None:
         self._stamp = stamp
         echo = _echo(stamp.echo)
+        self.custom_tools = custom_tools.names(echo)
         self._fixed: Json = {
             "id": stamp.generation_id,
             "object": "response",

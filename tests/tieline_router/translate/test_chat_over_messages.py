@@ -339,7 +339,7 @@ def test_low_detail_is_dropped_and_named() -> None:
         ({"messages": "hi"}, "messages"),
         ({"messages": [{"content": "hi"}]}, "messages[0].role"),
         ({"messages": [{"role": "function", "name": "f", "content": ""}]}, "messages[0].role"),
-        ({"messages": [USER | {"name": "Bob"}]}, "messages[0].name"),
+        ({"messages": [USER | {"name": 5}]}, "messages[0].name"),
         ({"messages": [USER, {"role": "assistant", "audio": {"id": "a"}}]}, "messages[1].audio"),
         ({"messages": [{"role": "user", "content": [{"type": "input_audio"}]}]}, "messages[0].content[0].type"),
         (
@@ -377,3 +377,12 @@ def test_brackets_without_end_are_refused() -> None:
     with pytest.raises(Untranslatable) as caught:
         translate_request(raw({"messages": [USER]}) | {"tools": tools}, max_output_tokens=None)
     assert caught.value.param == "tools"
+
+
+def test_the_names_of_those_who_speak_are_left_out_and_named() -> None:
+    turns = [USER | {"name": "critic"}, {"role": "assistant", "content": "a", "name": "planner"}, USER]
+    found = translated({"messages": turns})
+    assert found.dropped == ("messages.name",)
+    assert b"critic" not in msgspec.json.encode(found.fields)
+    tool = {"role": "tool", "name": "f", "tool_call_id": "c", "content": "x"}
+    assert translated({"messages": [USER | {"name": None}, tool]}).dropped == ()

@@ -163,3 +163,12 @@ def test_what_responses_cannot_carry_is_refused_by_its_path(request_: dict[str, 
         _translated(**request_)
     assert refusal.value.param == param
     assert param in refusal.value.message
+
+
+def test_the_names_of_those_who_speak_are_left_out_and_named() -> None:
+    turns = [{"role": "user", "name": "critic", "content": "x"}, {"role": "assistant", "name": "b", "content": "y"}]
+    found = translate_request(fields({"model": "m", "messages": turns, "seed": 1}), max_output_tokens=None)
+    assert found.dropped == ("seed", "messages.name")
+    assert b"critic" not in bytes(found.fields["input"])
+    echo = {"role": "assistant", "content": "y", "provider_specific_fields": {"refusal": None}}
+    assert translate_request(fields({"model": "m", "messages": [echo]}), max_output_tokens=None).dropped == ()

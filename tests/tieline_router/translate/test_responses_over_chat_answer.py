@@ -315,3 +315,29 @@ def test_the_service_tier_is_the_provider_s() -> None:
         _stream(_chunk(content="a") | {"service_tier": "flex"}, _chunk("stop"))[-1]["response"]["service_tier"]
         == "flex"
     )
+
+
+CUSTOM: Json = {"model": "m", "tools": [{"type": "custom", "name": "patch"}, {"type": "function", "name": "f"}]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [('{"input":"a\\nb"}', "a\nb"), ("*** Begin", "*** Begin"), ('{"patch":1}', '{"patch":1}'), ("", "")],
+)
+def test_a_call_of_a_custom_tool_is_told_as_one(arguments: str, text: str) -> None:
+    half = len(arguments) // 2
+    calls = [
+        {"index": 0, "id": "c", "function": {"name": "patch", "arguments": arguments[:half]}},
+        {"index": 0, "function": {"arguments": arguments[half:]}},
+    ]
+    chunks = [*(_chunk(tool_calls=[call]) for call in calls), _chunk("tool_calls")]
+    events = response_events(transcript(EventTranslator(responses_stamp(CUSTOM)), chunks))
+    said = ["custom_tool_call_input.delta"] if text else []
+    told = ["output_item.added", *said, "custom_tool_call_input.done", "output_item.done", "completed"]
+    assert _told(events) == told
+    item = {"id": "ctc_gen-1_0", "type": "custom_tool_call", "call_id": "c", "name": "patch", "input": text}
+    assert events[-2]["item"] == item
+    assert events[-1]["response"]["output"] == [item]
+    call = {"id": "c", "type": "function", "function": {"name": "patch", "arguments": arguments}}
+    assert _whole("tool_calls", CUSTOM, tool_calls=[call])["output"] == [item]
+    assert _whole("tool_calls", tool_calls=[call])["output"][0]["type"] == "function_call"

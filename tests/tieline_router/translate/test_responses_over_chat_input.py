@@ -125,7 +125,9 @@ def test_a_reasoning_item_without_reasoning_leaves_no_message() -> None:
         ({"type": "item_reference", "id": "x"}, "input[0]"),
         ({"id": "x"}, "input[0]"),
         ({"type": "web_search_call", "id": "x", "status": "completed"}, "input[0].type"),
-        ({"type": "custom_tool_call", "call_id": "x", "name": "f", "input": ""}, "input[0].type"),
+        ({"type": "custom_tool_call", "call_id": "x", "name": "f"}, "input[0].input"),
+        ({"type": "custom_tool_call", "call_id": "x", "name": "f", "input": 1}, "input[0].input"),
+        ({"type": "local_shell_call", "call_id": "x"}, "input[0].type"),
         ({"role": "tool", "content": "x"}, "input[0].role"),
         ({"role": "user"}, "input[0].content"),
         ({"role": "user", "content": 5}, "input[0].content"),
@@ -136,7 +138,6 @@ def test_a_reasoning_item_without_reasoning_leaves_no_message() -> None:
         ({"role": "user", "content": [{"type": "input_file", "file_url": "u"}]}, "input[0].content[0].file_url"),
         ({"role": "user", "content": [{"type": "input_text", "text": 5}]}, "input[0].content[0].text"),
         ({"role": "system", "content": [{"type": "input_image", "image_url": "u"}]}, "input[0].content[0].type"),
-        ({"role": "assistant", "content": "x", "phase": "commentary"}, "input[0].phase"),
         ({"role": "assistant", "content": [{"type": "input_image", "image_url": "u"}]}, "input[0].content[0].type"),
         ({**CALL, "namespace": "n"}, "input[0].namespace"),
         ({**CALL, "arguments": {}}, "input[0].arguments"),
@@ -152,3 +153,18 @@ def test_a_reasoning_item_without_reasoning_leaves_no_message() -> None:
 )
 def test_what_no_message_can_say_is_refused_by_its_path(item: Json, param: str) -> None:
     assert _refused(item) == param
+
+
+def test_a_custom_tools_call_is_one_of_its_function() -> None:
+    call = {"type": "custom_tool_call", "id": "ctc_1", "call_id": "c", "name": "patch", "input": 'a "b"\n'}
+    output = {"type": "custom_tool_call_output", "call_id": "c", "output": "done"}
+    assistant, result = _messages(call, output)
+    function = {"name": "patch", "arguments": '{"input":"a \\"b\\"\\n"}'}
+    assert assistant["tool_calls"] == [{"id": "c", "type": "function", "function": function}]
+    assert result == {"role": "tool", "tool_call_id": "c", "content": "done"}
+
+
+def test_what_kind_of_message_it_was_is_left_out() -> None:
+    assert _messages({"role": "assistant", "content": "x", "phase": "commentary"}) == [
+        {"role": "assistant", "content": "x"}
+    ]

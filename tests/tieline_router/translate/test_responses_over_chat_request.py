@@ -59,6 +59,34 @@ def test_what_speaks_of_tools_is_left_out_where_there_are_none() -> None:
     assert found.keys() == {"model", "messages"}
 
 
+def test_a_custom_tool_is_a_function_of_one_text() -> None:
+    form = {"type": "grammar", "syntax": "lark", "definition": "start: x"}
+    tools = [
+        {"type": "custom", "name": "patch", "description": "Edits.", "format": form},
+        {"type": "custom", "name": "say", "format": {"type": "text"}},
+    ]
+    raw = fields({"model": "m", "input": "hi", "tools": tools, "tool_choice": {"type": "custom", "name": "say"}})
+    found = translate_request(raw, max_output_tokens=None)
+    text = {"type": "string"}
+    parameters = {"type": "object", "properties": {"input": text}, "required": ["input"], "additionalProperties": False}
+    says = "Edits.\n\n`input` must follow this lark grammar:\nstart: x"
+    assert body(found)["tools"] == [
+        {"type": "function", "function": {"name": "patch", "description": says, "parameters": parameters}},
+        {"type": "function", "function": {"name": "say", "parameters": parameters}},
+    ]
+    assert body(found)["tool_choice"] == {"type": "function", "function": {"name": "say"}}
+    assert found.dropped == ("tools.format",)
+
+
+def test_a_search_without_the_web_is_left_out_and_named() -> None:
+    tools = [{"type": "web_search", "external_web_access": False, "filters": {}}, {"type": "function", "name": "f"}]
+    raw = fields({"model": "m", "input": "hi", "tools": tools, "client_metadata": {"a": "b"}})
+    found = translate_request(raw, max_output_tokens=None)
+    assert [tool["function"]["name"] for tool in body(found)["tools"]] == ["f"]
+    assert found.dropped == ("tools.web_search",)
+    assert "tools" not in _translated(tools=tools[:1], tool_choice="auto")
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"),
     [
@@ -128,7 +156,14 @@ def test_what_changes_nothing_passes_by() -> None:
         ({"instructions": ["x"]}, "instructions"),
         ({"tools": [{"type": "function", "name": "f"}, {"type": "web_search"}]}, "tools[1].type"),
         ({"tools": [{"type": "mcp", "server_label": "x"}]}, "tools[0].type"),
-        ({"tools": [{"type": "custom", "name": "f"}]}, "tools[0].type"),
+        ({"tools": [{"type": "custom"}]}, "tools[0].name"),
+        ({"tools": [{"type": "custom", "name": "f", "format": {"type": "new"}}]}, "tools[0].format.type"),
+        ({"tools": [{"type": "custom", "name": "f", "format": {"type": "text", "a": 1}}]}, "tools[0].format.a"),
+        ({"tools": [{"type": "custom", "name": "f", "more": 1}]}, "tools[0].more"),
+        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "web_search", "external_web_access": True}]}, "tools[0].type"),
+        ({"tools": [{"type": "web_search", "external_web_access": False}], "tool_choice": "required"}, "tool_choice"),
+        ({"tools": [{"type": "local_shell"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
         ({"tools": [{"type": "function", "name": "f", "output_schema": {}}]}, "tools[0].output_schema"),
         ({"tools": [{"type": "function", "name": "f", "async": 0}]}, "tools[0].async"),
