@@ -37,9 +37,9 @@ class PoolLimits(Shape):
     tokens_per_minute: Rate | None = None
     """Most tokens (prompt and completion) per minute."""
     concurrency: Concurrency | None = None
-    """Most requests at a time."""
+    """Most requests at a time, of all routers of a fleet together: each has an equal share."""
     queue: QueueLimit | None = None
-    """Requests that wait when the pool is busy. Default: none waits."""
+    """Requests that wait when `concurrency` is used up. Default: none waits, and more are refused at once."""
 
 
 class Ejection(Shape):
