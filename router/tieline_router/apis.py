@@ -86,11 +86,11 @@ PROTOCOLS: Final[dict[Api, Protocol]] = {api: Protocol(protocols.protocol_of(api
 
 TRANSLATIONS: Final[dict[Operation, tuple[Operation, ...]]] = {
     CHAT: (MESSAGES, RESPONSES),
-    MESSAGES: (CHAT,),
-    RESPONSES: (CHAT,),
+    MESSAGES: (CHAT, RESPONSES),
+    RESPONSES: (CHAT, MESSAGES),
 }
 """By the client's operation: what it may be translated to where a pool does not speak it, best first. What is not here
-is served natively or not at all."""
+is served natively or not at all. Between Messages and Responses it goes by way of chat, and comes last."""
 
 ANTHROPIC_VERSION: Final = "2023-06-01"
 """The version of Anthropic's API that translated requests and their answers are written in. A client of Messages names

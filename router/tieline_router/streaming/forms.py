@@ -11,7 +11,13 @@ from tieline_router.streaming.form import Form
 from tieline_router.streaming.messages_native import MessagesForm
 from tieline_router.streaming.responses_native import ResponsesForm
 from tieline_router.streaming.translated import TranslatedForm
-from tieline_router.translate import chat_over_messages, chat_over_responses, messages_over_chat, responses_over_chat
+from tieline_router.translate import (
+    chat_over_messages,
+    chat_over_responses,
+    messages_over_chat,
+    responses_over_chat,
+    through_chat,
+)
 
 _FORMS: Final[dict[tuple[Operation, Operation], Form]] = {
     (CHAT, CHAT): ChoicesForm(CHAT),
@@ -25,6 +31,16 @@ _FORMS: Final[dict[tuple[Operation, Operation], Form]] = {
     ),
     (MESSAGES, CHAT): TranslatedForm(CHAT, messages_over_chat.EventTranslator, messages_over_chat.translate_answer),
     (RESPONSES, CHAT): TranslatedForm(CHAT, responses_over_chat.EventTranslator, responses_over_chat.translate_answer),
+    (MESSAGES, RESPONSES): TranslatedForm(
+        RESPONSES,
+        through_chat.translators(chat_over_responses.EventTranslator, messages_over_chat.EventTranslator),
+        through_chat.answers(chat_over_responses.translate_answer, messages_over_chat.translate_answer),
+    ),
+    (RESPONSES, MESSAGES): TranslatedForm(
+        MESSAGES,
+        through_chat.translators(chat_over_messages.EventTranslator, responses_over_chat.EventTranslator),
+        through_chat.answers(chat_over_messages.translate_answer, responses_over_chat.translate_answer),
+    ),
 }
 
 

@@ -11,7 +11,13 @@ from typing import Final
 
 from tieline_router.apis import CHAT, MESSAGES, RESPONSES, Operation
 from tieline_router.errors import ErrorClass
-from tieline_router.translate import chat_over_messages, chat_over_responses, messages_over_chat, responses_over_chat
+from tieline_router.translate import (
+    chat_over_messages,
+    chat_over_responses,
+    messages_over_chat,
+    responses_over_chat,
+    through_chat,
+)
 from tieline_router.translate.translated import Translated, Untranslatable
 from tieline_router.wire.fields import BadRequest, Fields
 
@@ -20,6 +26,12 @@ _TRANSLATORS: Final[dict[tuple[str, str], Callable[..., Translated]]] = {
     (CHAT.path, RESPONSES.path): chat_over_responses.translate_request,
     (MESSAGES.path, CHAT.path): messages_over_chat.translate_request,
     (RESPONSES.path, CHAT.path): responses_over_chat.translate_request,
+    (MESSAGES.path, RESPONSES.path): through_chat.requests(
+        messages_over_chat.translate_request, chat_over_responses.translate_request
+    ),
+    (RESPONSES.path, MESSAGES.path): through_chat.requests(
+        responses_over_chat.translate_request, chat_over_messages.translate_request
+    ),
 }
 """By the paths of the client's and the provider's operation."""
 
