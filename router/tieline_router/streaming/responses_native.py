@@ -30,7 +30,8 @@ _NULLABLE: Final = (
 
 class _Numbered(msgspec.Struct):
     type: str | None = None
-    sequence_number: int | None = None
+    sequence_number: object = None
+    """Whatever it is: ours stands in its place."""
     response: msgspec.Raw = msgspec.Raw()
 
 
@@ -86,7 +87,7 @@ class ResponsesWriter:
 
     def end(self) -> bytes:
         if self._last is None:
-            return b""
+            raise msgspec.ValidationError("the event that completes the response cannot be passed on")
         fields, kind = self._last
         return encode_event(self._number(fields), kind)
 
