@@ -90,6 +90,18 @@ def test_the_budget_the_attempts_and_the_time_bound_it() -> None:
     assert play.attempts.hedge(late.now + 900) is None
 
 
+def test_a_hedge_is_paid_from_the_budget() -> None:
+    found = world()
+    hedging = found.live.hedging(found.table.routes["ai/r"])
+    assert hedging is not None
+    while hedging.permits(found.now):
+        hedging.spend(found.now)
+    for _ in range(2):
+        hedging.requested(found.now)
+    assert begun(found)[0].attempts.hedge(found.now + 1) is not None
+    assert not hedging.permits(found.now + 1)
+
+
 def test_no_hedge_where_it_would_have_to_queue_or_break_in() -> None:
     full = world(external("a"), external("b", limits=Limits(concurrency=1, queue_depth=9)))
     (endpoint,) = full.live.endpoints(full.pool("b"), full.now)

@@ -47,3 +47,32 @@ def test_a_long_word_without_a_sign_of_media_is_text() -> None:
 def test_long_text_is_not_taken_for_media() -> None:
     text = b'{"content":"' + b"the url is data: and base64, is a word here. " * 100 + b'"}'
     assert estimate_prompt_tokens(text) == (len(text) + 3) // 4
+
+
+MEDIA = b"iVBORw0KGgo/" * 1000
+SHAPES = {
+    "responses image": b'[{"role":"user","content":[{"type":"input_image","image_url":"data:image/png;base64,%s"}]}]',
+    "responses file": b'[{"content":[{"type":"input_file","filename":"a.pdf","file_data":"%s"}]}]',
+    "messages image": b'[{"content":[{"type":"image","source":{"media_type":"image/png","data":"%s"}}]}]',
+    "messages document, spaced": b'[{ "content" : [ { "type" : "document", "source" : { "data" : "%s" } } ] }]',
+    "an image in a tool's result": b'[{"content":[{"type":"tool_result","content":[{"source":{"data":"%s"}}]}]}]',
+    "embeddings of parts": b'[{"content":[{"type":"image_url","image_url":{"url":"data:image/png;base64,%s"}}]}]',
+    "chat file": b'[{"content":[{"type":"file","file":{"file_data":"data:application/pdf;base64,%s"}}]}]',
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("media", [MEDIA, MEDIA.replace(b"/", b"\\/"), MEDIA.replace(b"/", b"_") + b"=="])
+def test_inline_media_of_every_api_are_left_out(shape: bytes, media: bytes) -> None:
+    assert estimate_prompt_tokens(shape % media) <= estimate_prompt_tokens(shape % b"") + 8
+
+
+@pytest.mark.parametrize("name", ["messages document, spaced", "responses file"])
+def test_a_document_of_plain_text_counts(name: str) -> None:
+    text = b"Of plain text every word is read. " * 100
+    assert estimate_prompt_tokens(SHAPES[name] % text) >= len(text) // 4
+
+
+def test_several_parts_of_a_prompt_count_together() -> None:
+    """Messages and system, input and instructions, and the tools of either."""
+    assert estimate_prompt_tokens(b'[{"content":"abc"}]', b'"You are kind"', b"") == (19 + 14 + 3) // 4
