@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from aiohttp import web
 
-from tieline_router.apis import Dialect
+from tieline_router.apis import CHAT, OPERATIONS, Dialect, Operation
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.breaker import State
 from tieline_router.routing.callers import Caller
@@ -146,7 +146,7 @@ def view_of_query(query: Any) -> RequestView:
     """The request that a query describes.
 
     Raises:
-        ValueError: `model` is missing, or a number is none.
+        ValueError: `model` is missing, `api` is none, or a number is none.
     """
     model = query.get("model")
     if not model:
@@ -154,11 +154,21 @@ def view_of_query(query: Any) -> RequestView:
     prompt_tokens = _number(query, "prompt_tokens")
     return RequestView(
         model=model,
+        operation=_operation(query.get("api", CHAT.api.value)),
         stream=_flag(query, "stream"),
         prompt_tokens=DEFAULT_PROMPT_TOKENS if prompt_tokens is None else prompt_tokens,
         max_tokens=_number(query, "max_tokens"),
         parameters=needed_parameters(tools=_flag(query, "tools"), response_format=query.get("response_format")),
     )
+
+
+def _operation(api: str) -> Operation:
+    """The first operation of an API, as a model's `apis` names it."""
+    found = next((operation for operation in OPERATIONS.values() if operation.api == api), None)
+    if found is None:
+        known = ", ".join(dict.fromkeys(operation.api.value for operation in OPERATIONS.values()))
+        raise ValueError(f"api is one of {known}, not {api[:32]!r}")
+    return found
 
 
 def _flag(query: Any, name: str) -> bool:
