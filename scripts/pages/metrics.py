@@ -34,7 +34,8 @@ def labels(registry: CollectorRegistry) -> dict[str, tuple[str, ...]]:
     for collector in registry._collector_to_names:  # noqa: SLF001 - prometheus_client has no public list of collectors
         for family in collector.collect():
             sampled = family.samples[0].labels if family.samples else {}
-            declared = collector._labelnames if isinstance(collector, MetricWrapperBase) else ()  # noqa: SLF001 - ditto
+            source = collector if isinstance(collector, MetricWrapperBase) else family
+            declared = getattr(source, "_labelnames", ())  # private, too
             found[family.name] = tuple(declared) or tuple(name for name in sampled if name != "le")
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import json
 import re
 import socket
@@ -298,3 +299,23 @@ async def test_many_at_once(gateway: Gateway, upstream: Upstream) -> None:
     assert all(b"upstream" in answer or b"pstream" in answer for answer in answers)
     assert sum(answer.endswith(b"data: [DONE]\n\n") for answer in answers) == 100
     assert len(upstream.completions) == 200
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["plain", "stream"])
+async def test_a_request_leaves_nothing_to_the_cycle_collector(gateway: Gateway, stream: bool) -> None:
+    """Its looks are seldom and long: what it has to free stops every stream of the process for that time."""
+    for _ in range(3):
+        assert (await gateway.chat(stream=stream)).status == 200
+    gc.collect()
+    gc.disable()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+    try:
+        for _ in range(3):
+            assert (await gateway.chat(stream=stream)).status == 200
+        gc.collect()
+        left = {type(one).__qualname__ for one in gc.garbage if type(one).__module__.startswith("tieline_router")}
+    finally:
+        gc.set_debug(0)
+        gc.garbage.clear()
+        gc.enable()
+    assert not left

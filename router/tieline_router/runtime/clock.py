@@ -46,8 +46,10 @@ class SystemClock:
         ticked = self._steady()
         elapsed, self._ticked = ticked - self._ticked, ticked
         expected = self._now + elapsed
-        bound = elapsed * SLEW
-        self._now = expected + max(-bound, min(bound, self._wall() - expected))
+        off, bound = self._wall() - expected, elapsed * SLEW
+        if not -bound <= off <= bound:  # seldom: the clock was stepped
+            off = bound if off > 0 else -bound
+        self._now = expected + off
         return self._now
 
     def wall(self) -> float:
