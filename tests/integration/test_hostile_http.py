@@ -157,7 +157,8 @@ async def test_what_is_no_http_is_refused_and_ends_the_connection(
 ) -> None:
     received = await talk(gateway, NO_HTTP[case])
     check_refused(received)
-    assert received.count(b"HTTP/1.1 ") <= 1, "what follows is no request"
+    assert received or case == "many headers", "who still sends may lose the answer, nobody else"
+    assert received.count(b"HTTP/1.") <= 1, "what follows is no request"
     assert not upstream.requests
 
 
