@@ -153,12 +153,13 @@ class Places:
         return found if isinstance(found, Place) else None
 
     def _first(self, now: float) -> Place | None:
-        """The first place of all where the first pool is calm and has no gate: what `_fresh` finds, without asking
-        every endpoint."""
+        """The first place of all where the first pool is calm and has room: what `_fresh` finds, without asking every
+        endpoint."""
         candidate = self._candidates[0]
         pool = candidate.offer.pool
         ready = self._live.calm_endpoints(pool, now)
-        if ready is None or self._live.admission.gate(pool) is not None:
+        gate = self._live.admission.gate(pool)
+        if ready is None or (gate is not None and not gate.free):
             return None
         endpoint = ready[0] if len(ready) == 1 else emptier(ready, self._draw)
         return Place(0, candidate, endpoint, self._live.credentials.turn(pool), now)

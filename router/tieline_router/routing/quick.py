@@ -3,7 +3,7 @@ explain, and what is left is prices and a draw. Pure; called by `decide`.
 
 It answers only where the long way (`decide.shortlist`) would find every planned offer a candidate, and then says the
 same, draw by draw; a property test compares them. Figures (one core of the benchmark machine, 1, 2 and 4 backends): the
-long way 6, 12 and 20 µs; this one about 1.2, 1.8 and 3. What they are made of:
+long way 6, 12 and 20 µs; this one about 1.3, 2.1 and 3. What they are made of:
 - pools that are not calm are a short list in the live table (0.2 µs, instead of 1 µs for each pool's facts);
 - a loop over tuples of floats (0.12 µs an offer, instead of 1 µs for prices and candidate of each);
 - msgspec structs that the garbage collector does not track (0.12 µs; a NamedTuple takes 0.45).

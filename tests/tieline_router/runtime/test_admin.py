@@ -7,7 +7,12 @@ def test_a_query_describes_a_request() -> None:
     view = view_of_query({"model": "m"})
     assert (view.model, view.operation, view.prompt_tokens) == ("m", CHAT, DEFAULT_PROMPT_TOKENS)
     asked = view_of_query({"model": "m", "api": "Messages", "prompt_tokens": "7", "tools": "true", "stream": "true"})
-    assert (asked.operation, asked.prompt_tokens, asked.stream, asked.parameters) == (MESSAGES, 7, True, {"tools"})
+    assert (asked.operation, asked.prompt_tokens, asked.stream, asked.parameters) == (
+        MESSAGES,
+        7,
+        True,
+        frozenset({"tools"}),
+    )
 
 
 @pytest.mark.parametrize(
