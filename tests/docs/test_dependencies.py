@@ -29,6 +29,8 @@ WHERE = {
 }
 """Package → its source root and the extras that its users install."""
 
+NEWER = {"compression"}
+"""Modules that the standard library got after the Python that runs the tests."""
 OPTIONAL = {"tieline_api": {"common-expression-language", "jsonschema", "pyyaml"}}
 """What parts of a package need that only the command line and the Makefile use (tests/integration/test_distribution.py
 imports every module with what its extra installs)."""
@@ -52,7 +54,7 @@ def imported(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.partition(".")[0])
     known = packages_distributions()
-    found = {name for module in modules - OURS - sys.stdlib_module_names for name in known.get(module, [module])[:1]}
+    found = {name for module in modules - OURS - sys.stdlib_module_names - NEWER for name in known.get(module, [module])[:1]}
     return {SHIPS_WITH.get(canonicalize_name(name), canonicalize_name(name)) for name in found}
 
 
