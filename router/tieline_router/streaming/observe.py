@@ -43,6 +43,10 @@ def read(decoder: msgspec.json.Decoder[T], data: bytes) -> T | Failure:
         return Failure(kind, f"the provider sent what is no answer of its API: {error}")
 
 
+class TooLarge(ValueError):
+    """An answer has more than a translation may keep of it."""
+
+
 UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
 """What reading JSON a second time can raise although the first went well: it is nested as deep as just bearable, and
 bears no more from a place that is deeper in the program."""
@@ -62,6 +66,9 @@ def never_raises(write: Callable[P, T]) -> Callable[P, T | Failure]:
 
 
 def unwritable(error: Exception) -> Failure:
+    """The failure of an answer that a writer could not write."""
+    if isinstance(error, TooLarge):
+        return Failure(ErrorClass.ANSWER_TOO_LARGE, str(error))
     return Failure(ErrorClass.GARBAGE, f"the provider sent what cannot be passed on: {error}")
 
 

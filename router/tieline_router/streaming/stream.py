@@ -173,11 +173,11 @@ class Stream:
                 failure = Failure(ErrorClass.ANSWER_TOO_LARGE, "an event of the provider's stream is too long")
         observer = self._observer
         self.committed, self.finished = observer.content, observer.finished
-        if failure is not None:
-            if self.finished:
-                self.ended = True  # a broken piece after the last finish reason takes nothing from the answer
-            else:
-                self.failure = failure
+        if failure is not None and self.finished:
+            self.ended = True  # a broken piece after the last finish reason takes nothing from the answer
+        elif failure is not None:
+            self.failure = failure
+        if failure is not None or self.ended:
             self._steady = None
 
     def _take_one(self, event: Event, out: bytearray) -> Failure | None:

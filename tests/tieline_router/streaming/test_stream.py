@@ -238,7 +238,10 @@ def test_no_line_end_is_taken_for_another(pair: tuple[Operation, Operation]) -> 
     good = answer(Asked(stream=True, path=provider.path))
     before = b"".join((*good.opening, good.content[0]))
     piece, after = good.content[1], b"".join((*good.content[2:], *good.closing))
+    windows = after.replace(b"\n", b"\r\n")
     expected = relay(form(client, provider), stamp(client), [before + piece + after])
+    for written in ([piece[:-2] + b"\r\r\n" + windows], [piece[:-2] + b"\r", b"\r\n" + windows], [piece + windows]):
+        assert relay(form(client, provider), stamp(client), [before, *written]) == expected, written
     head, tail = piece[:30], piece[30:]
     for written in (
         [piece.replace(b"\n", b"\r\n")],
@@ -255,6 +258,41 @@ def test_no_line_end_is_taken_for_another(pair: tuple[Operation, Operation]) -> 
         [b"\xef", b"\xbb\xbf: no mark here\n\n" + piece],
     ):
         assert relay(form(client, provider), stamp(client), [before, *written, after]) == expected, written
+
+
+@pytest.mark.parametrize("operation", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda operation: operation.path)
+def test_nothing_is_given_after_a_failure_or_the_end(operation: Operation) -> None:
+    good = answer(Asked(stream=True, path=operation.path))
+    for last in (b"data: <html>\n\n", b"data: [DONE]\n\n"):
+        stream = form(operation, operation).stream(stamp(operation), LIMIT)
+        stream.feed(b"".join((*good.opening, good.content[0])))
+        assert stream.feed(last) == b""
+        assert stream.failure is not None or stream.ended
+        assert [stream.feed(piece) for piece in good.content[1:]] == [b"", b""]
+        assert stream.end() == b""
+        assert stream.failure is not None, "it never finished"
+
+
+@pytest.mark.parametrize("operation", [CHAT, COMPLETIONS, RESPONSES, MESSAGES], ids=lambda operation: operation.path)
+def test_a_name_that_came_before_a_piece_belongs_to_it(operation: Operation) -> None:
+    good = answer(Asked(stream=True, path=operation.path))
+    stream = form(operation, operation).stream(stamp(operation), LIMIT)
+    stream.feed(b"".join((*good.opening, good.content[0])))
+    assert stream.feed(b"event: error\n") == b""
+    assert stream.feed(b"data: " + good.content[1].partition(b"data: ")[2]) == b""
+    assert stream.failure is not None
+    assert stream.failure.error is ErrorClass.ERROR_EVENT
+
+
+@pytest.mark.parametrize("operation", [CHAT, RESPONSES, MESSAGES], ids=lambda operation: operation.path)
+def test_the_commit_is_seen_also_when_the_hold_back_was_full(operation: Operation) -> None:
+    good = answer(Asked(stream=True, path=operation.path))
+    stream = form(operation, operation).stream(stamp(operation), LIMIT)
+    while not stream.opened:
+        stream.feed(good.opening[0])
+    assert not stream.committed
+    assert stream.feed(good.content[0])
+    assert stream.committed
 
 
 def test_a_byte_order_mark_is_one_only_at_the_beginning() -> None:
