@@ -27,10 +27,8 @@ from tieline_router.translate.chat_over_responses_shape import (
     spoken,
     usage_object,
 )
+from tieline_router.translate.kept import Kept
 from tieline_router.translate.openai_reasoning import FORMAT
-
-_MOST_ITEMS: Final = 4096
-"""Items and parts of one answer; what a provider sends beyond it is left out."""
 
 
 class _Event(msgspec.Struct):
@@ -77,6 +75,7 @@ class EventTranslator:
         self._entries: dict[_Part, int] = {}
         """The index of each entry of `reasoning_details`, by the part that it is made of."""
         self._final: ResponseObject | None = None
+        self._kept = Kept()
 
     def take(self, event: Event) -> bytes:
         data = event.data
@@ -89,6 +88,7 @@ class EventTranslator:
         return out
 
     def end(self) -> bytes:
+        self._kept.check()
         self._begin(_NOTHING)
         if self._final is None:
             self._finish(ResponseObject())
@@ -153,8 +153,10 @@ class EventTranslator:
 
     def _grown(self, part: _Part, words: str | None) -> bool:
         """Whether there is something new to send of a part."""
-        if not words or (part not in self._sent and len(self._sent) >= _MOST_ITEMS):
+        if not words:
             return False
+        if part not in self._sent:
+            self._kept.entry()
         self._sent[part] = self._sent.get(part, 0) + len(words)
         return True
 
@@ -196,8 +198,9 @@ class EventTranslator:
             self._emit({"annotations": found})
 
     def _open(self, place: int, item: OutputItem) -> None:
-        if item.type != "function_call" or place in self._calls or len(self._calls) >= _MOST_ITEMS:
+        if item.type != "function_call" or place in self._calls:
             return
+        self._kept.entry()
         index = self._calls[place] = len(self._calls)
         self._sent["arguments", place, 0] = len(item.arguments or "")
         self._emit({"tool_calls": [called(item, index)]})

@@ -19,6 +19,7 @@ from tieline_router.streaming.form import Stamp
 from tieline_router.streaming.sse import Event, encode_event
 from tieline_router.streaming.usage import Usage, parse_usage
 from tieline_router.translate import tool_ids
+from tieline_router.translate.kept import ENTRY_BYTES, Kept, Text
 from tieline_router.translate.messages_over_chat_answer import (
     Function,
     Reasoning,
@@ -33,10 +34,9 @@ from tieline_router.translate.messages_over_chat_answer import (
 )
 from tieline_router.translate.token_counts import messages_usage
 
-MAX_WAITING: Final = 8 * 1024 * 1024
-"""Characters of later blocks that may wait for the open one; as much as a plain answer may have bytes."""
-_BLOCK_COST: Final = 256
-"""What a waiting block counts for beside its pieces."""
+_LOOK_AGAIN: Final = 1.25
+"""A call whose arguments were incomplete is looked at again once they have grown by a quarter: many looks at a long
+text would cost more than the text."""
 
 
 class _Block(msgspec.Struct):
@@ -48,10 +48,10 @@ class _Block(msgspec.Struct):
     """Tells calls, and entries of `reasoning_details`, apart."""
     pieces: list[str] = msgspec.field(default_factory=list)
     """Not yet sent."""
-    arguments: list[str] = msgspec.field(default_factory=list)
-    """All of a call's, to see when they are complete."""
+    arguments: Text | None = None
+    """All of a call's, to see when they are complete; None when it is no call, or closed."""
     looked_at: int = 0
-    """How many of `arguments` were known to be incomplete."""
+    """How many bytes of `arguments` were known to be incomplete."""
     reasoning: Reasoning | None = None
     """What a thinking block began with."""
     signed: str | None = None
@@ -73,15 +73,14 @@ class EventTranslator:
         """Of the first block of the row."""
         self._calls: dict[int, _Block] = {}
         """All calls so far, closed ones too, by their index at the provider."""
-        self._waiting = 0
+        self._kept = Kept()
         self._begun = False
-        self._overflowed = False
         self._finish_reason: str | None = None
         self._matched: str | None = None
 
     def take(self, event: Event) -> bytes:
         answer = read_answer(event.data)
-        if answer is None or self._overflowed:
+        if answer is None:
             return b""
         out = bytearray() if self._begun else bytearray(self._begin())
         self._usage = parse_usage(answer.usage) or self._usage
@@ -100,15 +99,12 @@ class EventTranslator:
             if choice.finish_reason and self._finish_reason is None:
                 self._finish_reason = choice.finish_reason
                 self._close_all(out)
-        self._overflowed = self._waiting > MAX_WAITING
         return bytes(out)
 
     def end(self) -> bytes:
+        self._kept.check()
         out = bytearray() if self._begun else bytearray(self._begin())
         self._close_all(out)
-        if self._overflowed:
-            error = {"type": "api_error", "message": "the provider mixes the pieces of more tool calls than can wait"}
-            return bytes(out) + _event("error", {"error": error})
         stopped = stop(self._finish_reason, self._matched, called=bool(self._calls))
         out += _event("message_delta", {"delta": stopped, "usage": messages_usage(self._stamp, self._usage)})
         out += _event("message_stop", {})
@@ -150,11 +146,12 @@ class EventTranslator:
         if block is None:
             call_id = call.id or tool_ids.invented(self._stamp.generation_id, len(self._calls))
             start = {"type": "tool_use", "id": tool_ids.for_messages(call_id), "name": function.name or "", "input": {}}
-            block = _Block(start, "partial_json", key)
+            block = _Block(start, "partial_json", key, arguments=Text(self._kept))
+            self._kept.entry()  # it stays in `_calls`
             self._calls[key] = block
             self._append(block, out)
-        if function.arguments and block in self._row:
-            block.arguments.append(function.arguments)
+        if function.arguments and block.arguments is not None:
+            block.arguments.add(function.arguments)
             self._add(block, function.arguments, out)
 
     def _key(self, call: ToolCall) -> int:
@@ -165,7 +162,7 @@ class EventTranslator:
 
     def _append(self, block: _Block, out: bytearray) -> None:
         self._row.append(block)
-        self._waiting += _BLOCK_COST
+        self._kept.entry()
         self._advance(out)
 
     def _add(self, block: _Block, piece: str, out: bytearray) -> None:
@@ -174,7 +171,7 @@ class EventTranslator:
         if block is self._row[0]:
             out += self._delta(block.kind, piece)
         else:
-            self._waiting += len(piece)
+            self._kept.add(len(piece))
             block.pieces.append(piece)
 
     def _advance(self, out: bytearray) -> None:
@@ -186,7 +183,7 @@ class EventTranslator:
                 out += _event("content_block_start", {"index": self._index, "content_block": block.start})
                 for piece in block.pieces:
                     out += self._delta(block.kind, piece)
-                self._waiting -= _BLOCK_COST + sum(map(len, block.pieces))
+                self._kept.release(ENTRY_BYTES + sum(map(len, block.pieces)))
                 block.pieces.clear()
             if len(self._row) == 1 or not _complete(block):
                 return
@@ -200,6 +197,9 @@ class EventTranslator:
 
     def _close(self, out: bytearray) -> None:
         block = self._row.popleft()
+        if block.arguments is not None:
+            self._kept.release(len(block.arguments))
+            block.arguments = None
         if block.reasoning is not None:
             out += self._delta("signature", signature(block.reasoning, block.signed))
         out += _event("content_block_stop", {"index": self._index})
@@ -213,12 +213,12 @@ class EventTranslator:
 
 def _complete(block: _Block) -> bool:
     """Nothing more of it can follow: it is no call, or its arguments are a whole object."""
-    if block.kind != "partial_json":
+    if block.arguments is None:
         return True
-    if block.looked_at == len(block.arguments):
+    if len(block.arguments) <= _LOOK_AGAIN * block.looked_at:
         return False
     block.looked_at = len(block.arguments)
-    text = "".join(block.arguments).strip()
+    text = str(block.arguments).strip()
     if not text.endswith("}"):
         return False
     try:

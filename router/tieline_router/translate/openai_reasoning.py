@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import msgspec
 
+from tieline_router.translate.kept import Kept, Text
+
 FORMAT: Final = "openai-responses-v1"
 MARK: Final = "tieline.reasoning:"
 """Begins an `encrypted_content` that is ours. No base64 has a colon."""
-_MOST_DETAILS: Final = 4096
-"""Entries that one reasoning item joins; what a provider sends beyond it is left out."""
 
 Detail = dict[str, Any]
 """An entry of `reasoning_details`, with all of its keys."""
@@ -61,20 +61,42 @@ def kind_of(detail: Detail) -> str:
 
 def words_of(detail: Detail) -> str:
     """What a reader sees of an entry."""
-    found = detail.get("summary" if kind_of(detail) == "reasoning.summary" else "text")
+    found = detail.get(_words_key(detail))
     return found if isinstance(found, str) else ""
 
 
-def join(details: list[Detail], detail: Detail) -> None:
-    """Adds a piece of a streamed entry to the one that it continues, or begins a new one."""
-    last = details[-1] if details else None
-    if last is not None and _continues(last, detail):
-        key = "summary" if kind_of(detail) == "reasoning.summary" else "text"
-        last |= {name: value for name, value in detail.items() if value is not None} | {
-            key: words_of(last) + words_of(detail)
-        }
-    elif len(details) < _MOST_DETAILS:
-        details.append(dict(detail))
+class Joiner:
+    """Puts the pieces of streamed entries together again."""
+
+    def __init__(self, kept: Kept) -> None:
+        self._kept = kept
+        self._entries: list[tuple[Detail, Text]] = []
+
+    def add(self, detail: Detail) -> None:
+        """Adds a piece to the entry that it continues, or begins a new one.
+
+        Raises:
+            TooLarge: more is kept than may be.
+        """
+        key, said = _words_key(detail), words_of(detail)
+        if not self._entries or not _continues(self._entries[-1][0], detail):
+            self._entries.append(({}, Text(self._kept)))
+            self._kept.entry()
+        entry, words = self._entries[-1]
+        words.add(said)
+        told = {name: "" if name == key and said else value for name, value in detail.items()}
+        fresh = {name: value for name, value in told.items() if name not in entry or value not in (None, entry[name])}
+        if fresh:
+            self._kept.add(len(msgspec.json.encode(fresh)))
+            entry |= fresh
+
+    def joined(self) -> list[Detail]:
+        """The entries so far."""
+        return [entry | ({_words_key(entry): str(words)} if len(words) else {}) for entry, words in self._entries]
+
+
+def _words_key(detail: Detail) -> str:
+    return "summary" if kind_of(detail) == "reasoning.summary" else "text"
 
 
 def _continues(last: Detail, detail: Detail) -> bool:

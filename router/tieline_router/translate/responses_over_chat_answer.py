@@ -26,9 +26,6 @@ from tieline_router.translate.responses_over_chat_items import (
 from tieline_router.translate.responses_over_chat_shape import Events, Json, Shell
 from tieline_router.translate.token_counts import known_tier
 
-_MOST_CALLS: Final = 1024
-"""Tool calls of one answer; those beyond it are a provider's mistake and left out."""
-
 
 class _Choice(msgspec.Struct):
     index: int | None = None
@@ -82,6 +79,7 @@ class EventTranslator:
         return self._events.drain()
 
     def end(self) -> bytes:
+        self._events.kept.check()
         self._begin()
         response = self.response()
         self._events.add(f"response.{response['status']}", response=response)
@@ -136,6 +134,7 @@ class _Output:
         self._calls: dict[int, tuple[CallItem | CustomCallItem, int]] = {}
 
     def take(self, delta: Delta, spoken: msgspec.Raw) -> None:
+        self._events.kept.add(len(spoken) + len(delta.annotations) + len(delta.images))
         self._think(delta)
         said, refused = text(delta.content), text(delta.refusal)
         if said:
@@ -173,7 +172,7 @@ class _Output:
     def _call(self, call: ToolCall, place: int) -> None:
         index = place if call.index is None else call.index
         known = self._calls.get(index)
-        if known is None and len(self._calls) < _MOST_CALLS and (call.id or call.name):
+        if known is None and (call.id or call.name):
             self._close_single("completed")
             at = self._reserve()
             # A call that its provider gave no id has the id of its item.
@@ -184,6 +183,7 @@ class _Output:
             known[0].add(call.arguments)
 
     def _reserve(self) -> int:
+        self._events.kept.entry()
         self._items.append(None)
         return len(self._items) - 1
 

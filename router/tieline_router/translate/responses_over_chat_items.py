@@ -9,21 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tieline_router.translate import custom_tools, openai_reasoning
-from tieline_router.translate.openai_reasoning import Detail
+from tieline_router.translate.kept import Text
+from tieline_router.translate.openai_reasoning import Detail, Joiner
 from tieline_router.translate.responses_over_chat_shape import Events, Json
-
-
-class _Text:
-    """A text in pieces."""
-
-    def __init__(self) -> None:
-        self._pieces: list[str] = []
-
-    def add(self, piece: str) -> None:
-        self._pieces.append(piece)
-
-    def __str__(self) -> str:
-        return "".join(self._pieces)
 
 
 class MessageItem:
@@ -34,7 +22,7 @@ class MessageItem:
         self._at = {"item_id": item_id, "output_index": output_index}
         self._id = item_id
         self._parts: list[Json] = []
-        self._text: _Text | None = None
+        self._text: Text | None = None
         """Of the last part, while it grows."""
         self._events.add("response.output_item.added", output_index=output_index, item=self._item("in_progress"))
 
@@ -69,14 +57,15 @@ class MessageItem:
     def _here(self) -> Json:
         return {**self._at, "content_index": len(self._parts) - 1}
 
-    def _part(self, kind: str) -> tuple[Json, _Text]:
+    def _part(self, kind: str) -> tuple[Json, Text]:
         if self._text is not None and self._parts[-1]["type"] == kind:
             return self._parts[-1], self._text
         self._close_part()
+        self._events.kept.entry()
         part: Json = {"type": kind}
         part |= {"text": "", "annotations": [], "logprobs": []} if kind == "output_text" else {"refusal": ""}
         self._parts.append(part)
-        self._text = _Text()
+        self._text = Text(self._events.kept)
         self._events.add("response.content_part.added", **self._here(), part=part)
         return part, self._text
 
@@ -100,7 +89,7 @@ class CallItem:
         self._events = events
         self._at = {"item_id": item_id, "output_index": output_index}
         self._item: Json = {"id": item_id, "type": "function_call", "call_id": call_id, "name": name, "arguments": ""}
-        self._arguments = _Text()
+        self._arguments = Text(self._events.kept)
         item = self._item | {"status": "in_progress"}
         self._events.add("response.output_item.added", output_index=output_index, item=item)
 
@@ -123,7 +112,7 @@ class CustomCallItem:
         self._events = events
         self._at = {"item_id": item_id, "output_index": output_index}
         self._item: Json = {"id": item_id, "type": "custom_tool_call", "call_id": call_id, "name": name, "input": ""}
-        self._arguments = _Text()
+        self._arguments = Text(self._events.kept)
         events.add("response.output_item.added", output_index=output_index, item=self._item)
 
     def add(self, arguments: str) -> None:
@@ -148,9 +137,9 @@ class ReasoningItem:
         self.id = item_id
         self.named = named
         """The provider named the item."""
-        self._details: list[Detail] = []
+        self._details = Joiner(events.kept)
         self._parts: dict[str, list[Json]] = {"summary_text": [], "reasoning_text": []}
-        self._growing: tuple[str, _Text] | None = None
+        self._growing: tuple[str, Text] | None = None
         """The kind and the text of the part that grows."""
         self._place: object = None
         """Which entry of the provider's the growing part belongs to."""
@@ -163,7 +152,7 @@ class ReasoningItem:
 
     def take(self, detail: Detail) -> None:
         """Takes an entry of `reasoning_details`, or a piece of one."""
-        openai_reasoning.join(self._details, detail)
+        self._details.add(detail)
         words = openai_reasoning.words_of(detail)
         if words:
             summary = openai_reasoning.kind_of(detail) == "reasoning.summary"
@@ -174,7 +163,7 @@ class ReasoningItem:
         item: Json = {"id": self.id, "type": "reasoning", "summary": self._parts["summary_text"], "status": status}
         if self._parts["reasoning_text"]:
             item["content"] = self._parts["reasoning_text"]
-        sealed = openai_reasoning.encrypted_content(self._details, self.id)
+        sealed = openai_reasoning.encrypted_content(self._details.joined(), self.id)
         if sealed is not None:
             item["encrypted_content"] = sealed
         self._events.add("response.output_item.done", output_index=self._at["output_index"], item=item)
@@ -192,9 +181,10 @@ class ReasoningItem:
         index = len(self._parts[kind]) - 1
         return {**self._at, ("summary_index" if kind == "summary_text" else "content_index"): index}
 
-    def _open_part(self, kind: str, place: object) -> tuple[str, _Text]:
+    def _open_part(self, kind: str, place: object) -> tuple[str, Text]:
         self._close_part()
-        self._growing = growing = (kind, _Text())
+        self._events.kept.entry()
+        self._growing = growing = (kind, Text(self._events.kept))
         self._place = place
         part = {"type": kind, "text": ""}
         self._parts[kind].append(part)

@@ -15,6 +15,7 @@ from tieline_router.streaming.form import Stamp
 from tieline_router.streaming.sse import encode_event
 from tieline_router.streaming.usage import Usage
 from tieline_router.translate import custom_tools
+from tieline_router.translate.kept import Kept
 from tieline_router.translate.strict_object import NULL, Fields
 
 Json = dict[str, Any]
@@ -119,6 +120,7 @@ class Events:
 
     def __init__(self) -> None:
         self.next_sequence = 0
+        self.kept = Kept()
         self._out = bytearray()
 
     def add(self, kind: str, **fields: object) -> None:

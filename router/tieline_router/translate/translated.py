@@ -36,10 +36,10 @@ class Untranslatable(Exception):
 
 
 class EventTranslator(Protocol):
-    """One attempt's stream: the provider's events in, the client's bytes out. Never raises.
+    """One attempt's stream: the provider's events in, the client's bytes out.
 
     The observer of the provider's API has seen each event before and has ended the attempt where one is a failure; what
-    is not understood here is skipped.
+    is not understood here is skipped. Raises nothing but `observe.TooLarge`, and that again at the end.
     """
 
     def take(self, event: Event) -> bytes:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 from tieline_router.streaming.sse import Event
-from tieline_router.translate import messages_over_chat_stream
+from tieline_router.translate.kept import Text
 from tieline_router.translate.messages_over_chat import EventTranslator, translate_request
 
 from tests.support.translated_streams import as_message, chat_stamp, chat_stream, events, messages_stamp, run
@@ -236,12 +236,19 @@ def test_an_answer_without_content_is_still_a_message() -> None:
     assert len(found) == 3
 
 
-def test_what_waits_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages_over_chat_stream, "MAX_WAITING", 1000)
-    chunks = [call(0, "{", "a", "1"), *(call(1, "x" * 100, "b", "2") for _ in range(20)), delta("tool_calls")]
-    last = events(run(EventTranslator(messages_stamp()), [chat_stream(*chunks)]))[-1]
-    assert last.name == "error"
-    assert json.loads(last.data)["error"]["type"] == "api_error"
+def test_a_call_that_grows_by_closing_braces_is_looked_at_seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[int] = []
+
+    def look(text: Text) -> str:
+        looked.append(len(text))
+        return "}"
+
+    monkeypatch.setattr(Text, "__str__", look)
+    translator = EventTranslator(messages_stamp())
+    for number in range(1, 600):
+        for chunk in (call(0, "{}}", "a", "1"), call(number, "{", "b", str(number))):
+            translator.take(Event(json.dumps(chunk).encode()))
+    assert 0 < len(looked) < 40
 
 
 @pytest.mark.parametrize("data", [b"", b"[]", b"{", b"null", b'{"choices":5}', b"\xff", b"[" * 5000])

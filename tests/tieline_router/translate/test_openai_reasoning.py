@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tieline_router.translate import chat_over_responses, responses_over_chat
-from tieline_router.translate.openai_reasoning import join, read_details
+from tieline_router.translate.kept import Kept
+from tieline_router.translate.openai_reasoning import Joiner, read_details
 from tieline_router.translate.translated import Untranslatable
 
 from tests.support.openai_transcripts import (
@@ -112,14 +112,14 @@ def test_the_same_through_a_stream_whose_pieces_the_client_joins() -> None:
         {"type": "response.output_item.done", "output_index": 0, "item": REASONING},
         {"type": "response.completed", "response": {"status": "completed", "output": [REASONING]}},
     ]
-    details: list[Any] = []
+    details = Joiner(Kept())
     found = chunks(transcript(chat_over_responses.EventTranslator(chat_stamp()), events))
     deltas = [chunk["choices"][0]["delta"] for chunk in found]
     for delta in deltas:
         for detail in delta.get("reasoning_details", ()):
-            join(details, detail)
+            details.add(detail)
     assert "".join(delta.get("reasoning", "") for delta in deltas) == "s\n\nt"
-    assert _sent_back({"role": "assistant", "content": None, "reasoning_details": details}) == [REASONING]
+    assert _sent_back({"role": "assistant", "content": None, "reasoning_details": details.joined()}) == [REASONING]
 
 
 def test_a_summary_alone_was_for_the_reader_and_other_providers_secrets_stay_away() -> None:
