@@ -172,10 +172,6 @@ def over_price(rules: Rules, price: PriceNow) -> str | None:
     return None
 
 
-def _max_price(_offer: Offer, _view: RequestView, rules: Rules, price: PriceNow) -> str | None:
-    return over_price(rules, price)
-
-
 class RequestFilter(NamedTuple):
     code: str
     check: Callable[[Offer, RequestView, Rules, PriceNow], str | None]
@@ -186,7 +182,7 @@ MAX_PRICE: Final = "max_price"
 REQUEST_FILTERS: Final = (
     RequestFilter(CONTEXT_LENGTH, _context),
     RequestFilter("max_output_tokens", _max_output),
-    RequestFilter(MAX_PRICE, _max_price),
+    RequestFilter(MAX_PRICE, lambda _offer, _view, rules, price: over_price(rules, price)),
 )
 
 # -- what is the case this second --------------------------------------------------------------------------------------
