@@ -54,7 +54,9 @@ def imported(folder: Path) -> set[str]:
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 modules.add(node.module.partition(".")[0])
     known = packages_distributions()
-    found = {name for module in modules - OURS - sys.stdlib_module_names - NEWER for name in known.get(module, [module])[:1]}
+    found = {
+        name for module in modules - OURS - sys.stdlib_module_names - NEWER for name in known.get(module, [module])[:1]
+    }
     return {SHIPS_WITH.get(canonicalize_name(name), canonicalize_name(name)) for name in found}
 
 
