@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from openai import AsyncOpenAI
 
 from tests.conformance.newest import VERSIONS
-from tests.conformance.world import World, configure
+from tests.conformance.world import KEY, TREES, World, configure
 from tests.support.gateway import Gateway
 from tests.support.llama_server import LlamaServer, llama_server
 from tests.support.upstream import Upstream
@@ -35,3 +36,9 @@ async def world(real: LlamaServer, real_embeddings: LlamaServer) -> AsyncIterato
         world = World(gateway, upstream)
         await configure(world, real.address, real_embeddings.address)
         yield world
+
+
+@pytest.fixture(params=TREES)
+async def openai_client(request: pytest.FixtureRequest, world: World) -> AsyncIterator[AsyncOpenAI]:
+    async with AsyncOpenAI(base_url=world.url + request.param, api_key=KEY, max_retries=0) as client:
+        yield client

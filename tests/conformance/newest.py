@@ -9,6 +9,8 @@ import json
 from importlib.metadata import version
 from typing import Final
 
+from pydantic import BaseModel
+
 CLIENTS: Final = ("openai", "anthropic", "langchain-openai", "openrouter")
 VERSIONS: Final = {name: version(name) for name in CLIENTS}
 """As installed; a failing test shows them."""
@@ -25,3 +27,8 @@ PERSON: Final = json.dumps({"name": "Ada", "age": 36})
 
 ITS_OWN_WARNINGS: Final = r"ignore:.*DEPRECATED:DeprecationWarning"
 """`openrouter` warns of its own models when it reads what the contract still demands (`rate_limit` of a key)."""
+
+
+class Person(BaseModel):
+    name: str
+    age: int

@@ -21,10 +21,11 @@ from tests.conformance.world import (
     REAL_OPENAI,
     World,
     in_thread,
+    plain,
 )
 from tests.support import answers, replies
 from tests.support.answers import answer
-from tests.support.openai_answers import GREETING, Body, Reply, Wait, json_head
+from tests.support.openai_answers import GREETING, Body, Wait
 from tests.support.rich_answers import RICH, RICH_PLAIN
 
 GREET: list[MessageParam] = [{"role": "user", "content": "Say hello."}]
@@ -37,10 +38,6 @@ TOOL: ToolParam = {"name": "f", "description": "the weather", "input_schema": WE
 async def client(request: pytest.FixtureRequest, world: World) -> AsyncIterator[AsyncAnthropic]:
     async with AsyncAnthropic(base_url=world.url + request.param, api_key=KEY, max_retries=0) as client:
         yield client
-
-
-def plain(body: bytes) -> Reply:
-    return replies.replay(body, head=json_head(body))
 
 
 @pytest.mark.parametrize("model", [CHAT, ANTHROPIC_ONLY, OPENAI_ONLY])

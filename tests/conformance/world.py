@@ -20,14 +20,15 @@ from typing import Final, TypeVar
 
 from tieline_api.snapshot import Pool, Protocol, Retries
 
-from tests.support import frames
+from tests.support import frames, replies
 from tests.support.gateway import Gateway
-from tests.support.openai_answers import Reply
+from tests.support.openai_answers import Reply, json_head
 from tests.support.upstream import Upstream
 
 T = TypeVar("T")
 
 KEY: Final = "sk-team"
+TREES: Final = ("/v1", "/api/v1")
 OPENAI: Final = Protocol(type="OpenAI", path="/v1")
 ANTHROPIC: Final = Protocol(type="Anthropic", path="/v1")
 CHAT: Final = "acme/chat"
@@ -96,3 +97,8 @@ async def configure(world: World, real: str, embeddings: str) -> None:
 async def in_thread(call: Callable[[], T]) -> T:
     """Runs a client that blocks, while router and provider go on in this loop."""
     return await asyncio.to_thread(call)
+
+
+def plain(body: bytes) -> Reply:
+    """The scripted provider answers with this body."""
+    return replies.replay(body, head=json_head(body))

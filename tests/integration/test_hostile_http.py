@@ -44,12 +44,9 @@ async def upstream() -> AsyncIterator[Upstream]:
 async def gateway(upstream: Upstream, caplog: pytest.LogCaptureFixture) -> AsyncIterator[Gateway]:
     caplog.set_level("DEBUG")
     async with Gateway(auth="Required", head_seconds=0.3, body_seconds=0.3, max_body_bytes=100_000) as gateway:
-        await gateway.configure(
-            [frames.own_pool("a")],
-            [frames.route("a")],
-            [frames.consumer("team", SECRET)],
-            addresses={"a": [upstream.address]},
-        )
+        consumers = [frames.consumer("team", SECRET)]
+        addresses = {"a": [upstream.address]}
+        await gateway.configure([frames.own_pool("a")], [frames.route("a")], consumers, addresses=addresses)
         yield gateway
         upstream.default = replies.ok()
         after = await gateway.chat(headers={"Authorization": f"Bearer {SECRET}"})
@@ -89,10 +86,8 @@ async def answered(gateway: Gateway, sent: bytes) -> tuple[int, bytes]:
 
 async def one_answer(reader: asyncio.StreamReader) -> tuple[int, bytes]:
     head = await reader.readuntil(b"\r\n\r\n")
-    length = next(
-        int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length")
-    )
-    return int(head.split()[1]), await reader.readexactly(length)
+    (length,) = re.findall(rb"(?i)content-length: (\d+)", head)
+    return int(head.split()[1]), await reader.readexactly(int(length))
 
 
 def check_refused(received: bytes) -> None:
