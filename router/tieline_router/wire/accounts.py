@@ -100,14 +100,14 @@ def generation_body(record: GenerationRecord) -> bytes:
         "tokens_prompt": tokens["prompt"],
         "tokens_completion": tokens["completion"],
         **{f"native_tokens_{kind}": count for kind, count in tokens.items()},
-        "origin": record.referer or "",
+        "origin": record.referer or "",  # empty: the request named none
         "http_referer": record.referer,
         "user_agent": record.user_agent,
-        "is_byok": False,
+        "is_byok": False,  # no keys of consumers are used here
         "api_type": api_type,
         "session_id": record.session_id,
         "request_id": record.request_id,
-        "data_region": "global",
+        "data_region": "global",  # of OpenRouter's regional hosts, of which there are none here
         "workspace_id": record.namespace,
     }
     return msgspec.json.encode({"data": data})
@@ -178,13 +178,14 @@ def key_body(record: KeyRecord) -> bytes:
         "is_free_tier": False,
         "is_management_key": False,
         "is_provisioning_key": False,
+        # The contract: "will always return -1".
         "rate_limit": {"requests": -1, "interval": "10s", "note": "deprecated; -1: no limit is stated here"},
-        "free_model_daily_requests": {"limit": -1, "used": 0, "remaining": -1},
+        "free_model_daily_requests": None,
         "creator_user_id": None,
         "organization_id": None,
         "workspace_id": record.namespace,
-        "allowed_data_regions": [],
-        "budgets": [],
+        "allowed_data_regions": None,  # an empty list would say that none is permitted
+        "budgets": [] if record.limit is None else None,
         "effective_budget": None,
         "expires_at": None if record.expires_at is None else _rfc3339(record.expires_at),
     }

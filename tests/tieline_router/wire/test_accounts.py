@@ -63,9 +63,14 @@ def test_apis_have_openrouters_words(api: Api, word: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*DEPRECATED")  # fields that the contract has and its client warns of
-def test_a_metered_key_is_read_by_openrouters_client() -> None:
+def test_a_metered_key_is_read_by_openrouters_client_but_for_what_no_key_has_here() -> None:
     record = KeyRecord("ai/search ci", "ai", 1_800_000_000.0, 40.0, 12.5, "daily", Spend(100.0, 27.5, 60.0, 90.0))
-    found = operations.GetCurrentKeyResponse.model_validate_json(key_body(record)).data
+    body = json.loads(key_body(record))
+    quota = {"limit": 0, "used": 0, "remaining": 0}
+    unknown = {"free_model_daily_requests": quota, "allowed_data_regions": [], "budgets": []}
+    assert [body["data"][name] for name in unknown] == [None, None, None]
+    body["data"] |= unknown
+    found = operations.GetCurrentKeyResponse.model_validate(body).data
     assert (found.label, found.limit, found.limit_remaining, found.limit_reset) == ("ai/search ci", 40.0, 12.5, "daily")
     assert (found.usage, found.usage_daily, found.usage_weekly, found.usage_monthly) == (100.0, 27.5, 60.0, 90.0)
     assert found.workspace_id == "ai"
@@ -75,6 +80,7 @@ def test_a_metered_key_is_read_by_openrouters_client() -> None:
 def test_what_is_not_metered_is_null_and_not_nought() -> None:
     body = key_body(KeyRecord("ai/search ci", "ai"))
     data = json.loads(body)["data"]
+    assert (data["budgets"], data["allowed_data_regions"], data["free_model_daily_requests"]) == ([], None, None)
     assert (data["usage"], data["byok_usage_weekly"], data["limit"], data["expires_at"]) == (None, None, None, None)
     with pytest.raises(ValidationError):  # the official client wants a number; null says that there is none
         operations.GetCurrentKeyResponse.model_validate_json(body)
