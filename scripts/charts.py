@@ -37,8 +37,8 @@ SET_BY_CHART: Final[Mapping[type[BaseSettings], frozenset[str]]] = {
     RouterSettings: frozenset(
         {
             "host", "port", "admin_host", "admin_port", "router_class", "operator_url", "operator_ca_file",
-            "operator_server_name", "token_file", "state_file", "state_key_file", "bootstrap_file", "tls_certificate_file",
-            "tls_key_file",
+            "operator_server_name", "token_file", "state_file", "state_key_file", "bootstrap_file",
+            "tls_certificate_file", "tls_key_file",
         }
     ),
 }  # fmt: skip

@@ -148,7 +148,8 @@ class Ejection(_Wire, frozen=True, kw_only=True):
 
 
 class Limits(_Wire, frozen=True, kw_only=True):
-    """What a fleet may ask of a pool at a time; its routers share it. `queue_depth` 0 = no queue: what does not fit is refused at once."""
+    """What a fleet may ask of a pool at a time; its routers share it. `queue_depth` 0 = no queue: what does not fit is
+    refused at once."""
 
     concurrency: int | None = None
     """Requests under way at once; None = any number."""

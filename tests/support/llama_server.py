@@ -79,8 +79,8 @@ def llama_server(
 ) -> Iterator[LlamaServer]:
     """Starts a server, waits until it answers, and ends it. Its log is FOLDER/NAME.log.
 
-    `model` is the name that it calls its model. With `embeddings` it answers those, and nothing else. `ProcessDied` says
-    why when it does not come up. Call it from the main thread: the process dies with the thread that started it.
+    `model` is the name that it calls its model. With `embeddings` it answers those, and nothing else. `ProcessDied`
+    says why when it does not come up. Call it from the main thread: the process dies with the thread that started it.
     """
     log = folder / f"{name}.log"
     command = [sys.executable, "-m", "tests.support.llama_server", "--host", host, "--port", str(port)]

@@ -71,7 +71,8 @@ RICH: Final[dict[str, tuple[bytes, ...]]] = {
     ),
     RESPONSES.path: (
         events(
-            {"type": "response.created", "sequence_number": 0, "response": RESPONSE | {"status": "in_progress", "output": []}},
+            {"type": "response.created", "sequence_number": 0,
+             "response": RESPONSE | {"status": "in_progress", "output": []}},
             {"type": "response.output_item.added", "sequence_number": 1, "output_index": 0,
              "item": {"type": "reasoning", "id": "rs_1", "summary": []}},
             {"type": "response.reasoning_summary_text.delta", "sequence_number": 2, "item_id": "rs_1",

@@ -18,8 +18,8 @@ from tieline_router.errors import ERRORS, ErrorClass
 from tieline_router.runtime.call import Refused
 from tieline_router.runtime.inflate import CODINGS, STEP_BYTES, Damaged
 from tieline_router.settings import RouterSettings
-from tieline_router.wire.fields import BadRequest
 from tieline_router.wire.errors import Problem
+from tieline_router.wire.fields import BadRequest
 
 RETRY_SECONDS: Final = 1.0
 
