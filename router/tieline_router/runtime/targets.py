@@ -22,6 +22,7 @@ from tieline_router.errors import ErrorClass
 from tieline_router.routing.offers import CompiledPool
 from tieline_router.runtime.addresses import Reach
 from tieline_router.runtime.upstream import Target, UpstreamFailure
+from tieline_router.runtime.upstream.tls import trusting
 
 _BASE_HEADERS: Final = {
     "Content-Type": "application/json",
@@ -77,7 +78,7 @@ class TlsContexts:
         """
         context = self._by_bundle.get(bundle)
         if context is None:
-            context = ssl.create_default_context(cadata=bundle)
+            context = trusting(bundle)
             if len(self._by_bundle) >= _BUNDLES:
                 self._by_bundle.clear()
             self._by_bundle[bundle] = context

@@ -146,7 +146,7 @@ class Answer:
     def close(self) -> None:
         """Cuts the connection unless the body has come to its end, in which case it has been kept for the next use."""
         if self._line is not None:
-            self.failed(UpstreamFailure(ErrorClass.RESET_MID_STREAM, "the answer was closed"), cut=True)
+            self.failed(UpstreamFailure(ErrorClass.RESET_MID_STREAM, "the answer was closed here"), cut=True)
 
     # -- for the connection and the client -----------------------------------------------------------------------------
 
@@ -172,6 +172,11 @@ class Answer:
     def wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    @property
+    def begun(self) -> bool:
+        """A byte of the answer has come."""
+        return self.last_byte_at > 0
 
     @property
     def over(self) -> bool:

@@ -11,17 +11,19 @@ from types import TracebackType
 from typing import Final
 
 from tieline_router.runtime.upstream.answer import Answer
-from tieline_router.runtime.upstream.connection import Connection
+from tieline_router.runtime.upstream.connection import Connection, SecureConnection
 from tieline_router.runtime.upstream.dialing import Dialing
 from tieline_router.runtime.upstream.failure import UpstreamFailure
 from tieline_router.runtime.upstream.idle import Idle
 from tieline_router.runtime.upstream.names import Names, Resolve
-from tieline_router.runtime.upstream.target import Headers, Target
+from tieline_router.runtime.upstream.target import Headers, Origin, Target
 
 STALE_SECONDS: Final = 0.1
 """A kept connection that breaks so soon after the request was sent had been closed before; later, it is the server's
 doing, which may have begun to work on the request."""
 CLOSE_SECONDS: Final = 1.0
+DECRYPTED_BYTES: Final = 64 * 1024
+"""What is taken from a TLS connection at once: four records."""
 
 
 class UpstreamClient:
@@ -38,6 +40,7 @@ class UpstreamClient:
         self._dialing = Dialing(self._names)
         self._idle: Idle[Connection] = Idle(keepalive_timeout)
         self._open: set[Connection] = set()
+        self._decrypted = memoryview(bytearray(DECRYPTED_BYTES))
         self._sweep: asyncio.TimerHandle | None = None
         self._empty: asyncio.Future[None] | None = None
 
@@ -78,10 +81,15 @@ class UpstreamClient:
             except UpstreamFailure:
                 # Sent once more within the attempt, uncounted, and on a new connection: a crash must not pass for an
                 # old connection twice.
-                if answer.last_byte_at or self._loop.time() - kept.sent_at >= STALE_SECONDS:
+                if answer.begun or self._loop.time() - kept.sent_at >= STALE_SECONDS:
                     raise
-        new = await self._dialing.connect(target, connect_timeout, lambda: Connection(self, origin, self._loop))
+        new = await self._dialing.connect(target, connect_timeout, lambda: self._connection(origin))
         return await _started(new, new.ask(head, body), body)
+
+    def _connection(self, origin: Origin) -> Connection:
+        if not origin.secure:
+            return Connection(self, origin, self._loop)
+        return SecureConnection(self, origin, self._loop, self._decrypted)
 
     # -- for connections ---------------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ carries one exchange at a time; when an answer has come whole and clean, it goes
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
@@ -14,12 +15,12 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 from tieline_router.errors import ErrorClass
 from tieline_router.runtime.upstream.answer import Answer, Fields
 from tieline_router.runtime.upstream.failure import UpstreamFailure, lost_failure
+from tieline_router.runtime.upstream.framing import HEAD_BYTES, HEAD_FIELDS, framing
 from tieline_router.runtime.upstream.target import Origin
+from tieline_router.runtime.upstream.tls import remember_session
 
-HEAD_BYTES: Final = 64 * 1024
-"""Of an answer's headers; also of whatever else comes between two pieces of a body: interim answers, chunk extensions,
-trailers."""
-HEAD_FIELDS: Final = 256
+BARREN_BYTES: Final = HEAD_BYTES
+"""Longest stretch without a byte of a body: headers, interim answers, chunk extensions, trailers."""
 JOINED_BYTES: Final = 32 * 1024
 """A body up to this size is copied behind its head, so that both are one write."""
 PIECE_BYTES: Final = 256 * 1024
@@ -46,11 +47,11 @@ class _Second(Exception):
     """Another answer begins where one was asked for."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BaseProtocol):
     """Made by `dialing`; the owner calls `ask`, then `send_rest`, and gets it back by `idle` or `lost`."""
 
     __slots__ = (
-        "_answer", "_barren", "_clean", "_fields", "_keep", "_loop", "_owner", "_parser", "_parts", "_paused",
+        "_answer", "_barren", "_feed", "_fields", "_keep", "_loop", "_owner", "_parser", "_parts", "_paused",
         "_transport", "_until_close", "_whole", "_writable", "born", "on_body", "origin", "sent_at", "unsent",
     )  # fmt: skip
 
@@ -66,6 +67,7 @@ class Connection(asyncio.Protocol):
         self._parts: list[bytes] = []
         self.on_body = self._parts.append
         self._parser: HttpResponseParser | None = HttpResponseParser(self)
+        self._feed: Callable[[bytes | memoryview], None] = self._parser.feed_data
         self._fields: Fields = []
         self._barren = 0
         self._whole = self._keep = self._until_close = False
@@ -117,8 +119,10 @@ class Connection(asyncio.Protocol):
 
     def cut(self) -> None:
         """Ends the connection at once, so that a model server stops."""
-        self._answer = None
+        answer, self._answer = self._answer, None
         self._owner.lost(self)
+        if answer is not None:
+            answer.failed(UpstreamFailure(ErrorClass.RESET_MID_STREAM, "the connection was closed here"))
         if self._transport is not None:
             self._transport.abort()
 
@@ -138,13 +142,17 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)  # uvloop has classes of its own
         self._owner.made(self)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, data: bytes | memoryview) -> None:
         answer = self._answer
         if answer is None:  # nobody asked: the late rest of something, or a server that says why it closes
             self.cut()
             return
         answer.last_byte_at = self._loop.time()
-        failure = self._parse(data)
+        failure = None
+        try:
+            self._feed(data)
+        except (HttpParserError, HttpParserUpgrade) as error:
+            failure = _parsing_failure(error)
         parts = self._parts
         if parts:
             self._barren = 0
@@ -155,26 +163,30 @@ class Connection(asyncio.Protocol):
                 return
         elif not self._whole:
             self._barren += len(data)
-            if self._barren > HEAD_BYTES:
-                failure = UpstreamFailure(ErrorClass.GARBAGE, f"more than {HEAD_BYTES} bytes of headers")
+            if self._barren > BARREN_BYTES:
+                failure = UpstreamFailure(ErrorClass.GARBAGE, f"{BARREN_BYTES} bytes came, and nothing of a body")
         if self._whole:
             self._finish(reusable=self._keep and failure is None)
         elif failure is not None:
             answer.failed(failure, cut=True)
 
     def eof_received(self) -> None:
-        if self._answer is not None and self._until_close:
+        """The server says nothing more. Over TLS this comes only if it said so in TLS's own terms."""
+        answer = self._answer
+        if answer is None:
+            self._owner.lost(self)
+        elif self._until_close:
             self._finish(reusable=False)
-        self._owner.lost(self)
+        else:
+            answer.failed(lost_failure(None, begun=answer.begun, headers=bool(answer.status)), cut=True)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
-        self._parser = None  # it holds this object, which holds it
+        self._parser, self._feed = None, _deaf  # the parser holds this object, which holds it
         self._owner.gone(self)
         answer, self._answer = self._answer, None
         if answer is not None:
-            begun = bool(answer.last_byte_at)
-            answer.failed(lost_failure(exc, begun=begun, headers=bool(answer.status)))
+            answer.failed(lost_failure(exc, begun=answer.begun, headers=bool(answer.status)))
 
     def pause_writing(self) -> None:
         self._writable = False
@@ -185,18 +197,6 @@ class Connection(asyncio.Protocol):
             self._answer.wake()
 
     # -- parsing -----------------------------------------------------------------------------------------------------
-
-    def _parse(self, data: bytes) -> UpstreamFailure | None:
-        assert self._parser is not None  # noqa: S101 - data comes only while connected
-        try:
-            self._parser.feed_data(data)
-        except HttpParserError as error:
-            if isinstance(error.__context__, UpstreamFailure):
-                return error.__context__
-            return UpstreamFailure(ErrorClass.GARBAGE, f"the answer is no HTTP/1.1: {error}")
-        except HttpParserUpgrade:
-            return UpstreamFailure(ErrorClass.GARBAGE, "the server switches protocols, which nobody asked for")
-        return None
 
     def on_message_begin(self) -> None:
         if self._whole:
@@ -219,30 +219,8 @@ class Connection(asyncio.Protocol):
             if status == 101:
                 raise UpstreamFailure(ErrorClass.GARBAGE, "the server switches protocols, which nobody asked for")
             return
-        lengths: list[bytes] = []
-        transfers: list[bytes] = []
-        codings: list[bytes] = []
-        size = 0
-        for name, value in fields:
-            size += len(name) + len(value)
-            match name.lower():
-                case b"content-length":
-                    lengths.append(value)
-                case b"transfer-encoding":
-                    transfers.append(value.strip().lower())
-                case b"content-encoding":
-                    codings.append(value)
-                case _:
-                    pass
-        if size > HEAD_BYTES:
-            raise UpstreamFailure(ErrorClass.GARBAGE, f"more than {HEAD_BYTES} bytes of headers")
-        if (lengths and transfers) or len(lengths) > 1 or transfers not in ([], [b"chunked"]):
-            # Two opinions about where the body ends: what one reader takes for the end, another takes for content.
-            raise UpstreamFailure(
-                ErrorClass.GARBAGE, "the length of the answer is stated in two ways or an unknown one"
-            )
-        self._until_close = not lengths and not transfers and status not in {204, 304}
-        self._answer.began(status, fields, b",".join(codings))
+        self._until_close, coding = framing(status, fields)
+        self._answer.began(status, fields, coding)
 
     def on_message_complete(self) -> None:
         assert self._parser is not None  # noqa: S101 - it calls
@@ -253,7 +231,7 @@ class Connection(asyncio.Protocol):
     def _finish(self, *, reusable: bool) -> None:
         answer, self._answer = self._answer, None
         assert self._transport is not None  # noqa: S101 - `connection_lost` takes the answer away
-        if reusable and not self.unsent and not self._transport.is_closing():
+        if reusable and not self.unsent and not self._transport.get_write_buffer_size():
             if self._paused:  # the client was slow
                 self.resume_reading()
             self._owner.idle(self)
@@ -262,3 +240,42 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         if answer is not None:
             answer.ended()
+
+
+class SecureConnection(Connection, asyncio.BufferedProtocol):
+    """Over TLS: the loop decrypts into one buffer, which all connections share because each empties it at once.
+
+    Given a plain protocol, uvloop asks for 256 KiB of memory for every record, which the system takes back after each:
+    23 µs an event instead of 14. (Without TLS it is the other way round, 0.2 µs in favour of the plain protocol.)
+    """
+
+    __slots__ = ("_buffer", "_noted")
+
+    def __init__(self, owner: Owner, origin: Origin, loop: asyncio.AbstractEventLoop, buffer: memoryview) -> None:
+        super().__init__(owner, origin, loop)
+        self._buffer = buffer
+        self._noted = False
+
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        self.data_received(self._buffer[:nbytes])
+
+    def _finish(self, *, reusable: bool) -> None:
+        if not self._noted and self._transport is not None:
+            self._noted = True
+            remember_session(self._transport)
+        super()._finish(reusable=reusable)
+
+
+def _parsing_failure(error: Exception) -> UpstreamFailure:
+    if isinstance(error, HttpParserUpgrade):
+        return UpstreamFailure(ErrorClass.GARBAGE, "the server switches protocols, which nobody asked for")
+    if isinstance(error.__context__, UpstreamFailure):  # what a callback below raised
+        return error.__context__
+    return UpstreamFailure(ErrorClass.GARBAGE, f"the answer is no HTTP/1.1: {error}")
+
+
+def _deaf(_data: bytes | memoryview) -> None:
+    """In place of the parser, once the connection has ended."""

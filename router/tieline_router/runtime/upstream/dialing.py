@@ -20,8 +20,9 @@ from tieline_router.runtime.upstream.connection import Connection
 from tieline_router.runtime.upstream.failure import UpstreamFailure, dialing_failure
 from tieline_router.runtime.upstream.names import Names
 from tieline_router.runtime.upstream.target import Target, encoded
+from tieline_router.runtime.upstream.tls import trusting
 
-P = TypeVar("P", bound=asyncio.Protocol)
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 NEXT_ADDRESS_SECONDS: Final = 0.25
 """After so long without a connection the next address is tried beside (RFC 8305, section 5)."""
@@ -112,7 +113,7 @@ class Dialing:
 
     def _trust(self) -> ssl.SSLContext:
         if self._system_trust is None:  # reads the system's authorities: 20 ms, once, and only where they are needed
-            self._system_trust = ssl.create_default_context()
+            self._system_trust = trusting()
         return self._system_trust
 
 

@@ -43,6 +43,11 @@ class Origin(NamedTuple):
     proxy_authorization: str | None
     reach: str
 
+    @property
+    def secure(self) -> bool:
+        """The connection, or the way to its proxy, is encrypted."""
+        return self.scheme == "https" or (self.proxy is not None and self.proxy.startswith("https:"))
+
 
 @dataclass(frozen=True, eq=False)
 class Target:
