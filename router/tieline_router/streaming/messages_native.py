@@ -84,7 +84,7 @@ class MessagesWriter:
         return encoded(fields)
 
     def write_dull(self, frame: bytes) -> bytes | None:
-        """A piece of a content block passes as it came, once it was seen to be whole (0.5 µs for 140 bytes, of which
+        """A piece of a content block passes as it came, once it was seen to be whole (0.8 µs for 207 bytes, of which
         0.2 are the decode); None: this is something else."""
         size = len(frame) - 2
         if not frame.startswith(_DELTA) or frame.find(b"\n", len(_DELTA)) != size or frame[-1] != _LF:

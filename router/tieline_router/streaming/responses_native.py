@@ -95,8 +95,8 @@ class ResponsesWriter:
         return encoded(fields | {"sequence_number": raw(self.next_sequence)})
 
     def write_dull(self, frame: bytes) -> bytes | None:
-        """A piece of the output passes as it came, once it was seen to be whole and to have the next number (0.7 µs for
-        240 bytes, of which 0.2 are the decode); None: this is something else."""
+        """A piece of the output passes as it came, once it was seen to be whole and to have the next number (0.9 µs for
+        210 bytes, of which 0.2 are the decode); None: this is something else."""
         size, begin = len(frame) - 2, self._begin
         if not frame.startswith(begin) or frame.find(b"\n", len(begin)) != size or frame[-1] != _LF:
             return None

@@ -143,7 +143,7 @@ class Stream:
             if not (decoder.idle and chunk.endswith(b"\r\n\r\n") and chunk.count(b"\r") == chunk.count(b"\r\n")):
                 self._take(decoder.feed(chunk), out)
                 return
-            chunk = chunk.replace(b"\r\n", b"\n")  # the line ends of many Python servers: 2 µs an event instead of 5
+            chunk = chunk.replace(b"\r\n", b"\n")  # the line ends of many Python servers: 2.6 µs an event, not 5
         start, size = 0, len(chunk)
         quick = self._steady if decoder.idle else None
         while start < size:
