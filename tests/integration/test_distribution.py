@@ -75,16 +75,18 @@ def test_the_folder_operator_shadows_nothing() -> None:
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
-from importlib.abc import MetaPathFinder
+from importlib.machinery import PathFinder
 
 missing = set(sys.argv[2].split(","))
 
-class NotInstalled(MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in missing:
-            raise ModuleNotFoundError(f"{name} is not installed by this extra", name=name)
+class Installed:
+    # Finds what stands on the path, but for what the extra does not install: that is not there for anybody.
 
-sys.meta_path.insert(0, NotInstalled())
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in missing else PathFinder.find_spec(name, path, target)
+
+sys.meta_path[sys.meta_path.index(PathFinder)] = Installed
 package = importlib.import_module(sys.argv[1])
 for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     importlib.import_module(module.name)
