@@ -9,6 +9,7 @@ all.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -36,6 +37,7 @@ PASSED_HEADERS: Final = ("Content-Disposition", "Content-Language")
 
 
 LOST: Final = Outcome(ErrorClass.HEDGE_LOST, "another attempt was first")
+TOTAL: Final = Outcome(ErrorClass.TIMEOUT_TOTAL, "the request's total time is over")
 
 
 class _Counted(msgspec.Struct):
@@ -68,6 +70,11 @@ class Relay:
         self._max_held = max_held_bytes
         self._max_event = max_event_bytes
         self._stream: StreamRelay | None = None
+        self._loop = asyncio.get_running_loop()
+        self._ends = math.inf
+        """Plain answers: when the request's total time is over, by the loop's clock."""
+        self._over = Outcome()
+        """What it means when the limit on a plain answer ends it."""
         self.sequence = 0
         """Number of the next event, for an error in-band."""
 
@@ -100,6 +107,9 @@ class Relay:
     async def _perform_plain(self, job: Job) -> Outcome:
         response, left = job.timeouts.response, job.seconds_left
         total = left is not None and (response is None or left < response)
+        self._over = TOTAL if total else Outcome(ErrorClass.TIMEOUT_RESPONSE, f"no answer within {response} s")
+        if left is not None:
+            self._ends = self._loop.time() + left
         try:
             with Limit(left if total else response) as limit:
                 async with self._client.post(job.target, job.body, job.timeouts.connect, job.headers) as answer:
@@ -107,9 +117,7 @@ class Relay:
                         return await _refused(answer, self._clock.wall())
                     return await self._plain(answer, job, limit)
         except TimeoutError:
-            if total:
-                return Outcome(ErrorClass.TIMEOUT_TOTAL, "the request's total time is over")
-            return Outcome(ErrorClass.TIMEOUT_RESPONSE, f"no answer within {response} s")
+            return self._over
 
     async def _plain(self, answer: Answer, job: Job, limit: Limit) -> Outcome:
         if job.form is None and not _is_json(answer):
@@ -157,14 +165,26 @@ class Relay:
                     return LOST
                 reply.open(answer.headers.get("Content-Type", "application/octet-stream"), _passed(answer))
             reply.push(data)
-            limit.set(None)
+            self._wait_for(None, limit)
             await reply.drain()
-            limit.set(job.timeouts.idle)
+            self._wait_for(job.timeouts.idle, limit)
         if not opened:
             return Outcome(ErrorClass.EMPTY, "the provider's answer has no body")
+        limit.set(None)  # the answer is whole: what its client does with it has a limit of its own
         reply.end()
         await reply.drain()
         return Outcome()
+
+    def _wait_for(self, idle: float | None, limit: Limit) -> None:
+        """The limit on what comes next of an answer that is passed on: `idle` seconds (None: we wait for the client,
+        who is `reply`'s to limit), and in any case the request's total."""
+        left = self._ends - self._loop.time()
+        if idle is not None and idle <= left:
+            self._over = Outcome(ErrorClass.TIMEOUT_IDLE, f"the answer was silent for {idle} s")
+            limit.set(idle)
+        else:
+            self._over = TOTAL
+            limit.set(left if left < math.inf else None)
 
     # -- streams -----------------------------------------------------------------------------------------------------
 
@@ -185,7 +205,7 @@ class Relay:
                     if relay.complete:
                         await linger(answer)
         except TimeoutError:
-            if relay.expired is not None:
+            if relay.expired is not None and not stream.ended:
                 return relay.failure(job)
             relay.finish()
         except UpstreamFailure as failure:
@@ -194,7 +214,7 @@ class Relay:
             relay.finish()
         finally:
             relay.stop()
-            self.sequence = stream.next_sequence
+            self.sequence = stream.next_sequence if relay.opened else 0
         if stream.failure is not None:
             return replace(failed(stream.failure), usage=stream.usage)
         if not relay.complete:

@@ -184,7 +184,7 @@ class ApiServer:
     async def _refuse(self, call: Call, problem: Problem) -> None:
         reply, dialect = call.reply, call.dialect
         try:
-            if reply.streaming and reply.opaque:
+            if reply.ended or (reply.streaming and reply.opaque):
                 reply.abort()  # the one sign that what the client has is not the whole
             elif reply.streaming:
                 reply.push(self._error_event(call, problem))

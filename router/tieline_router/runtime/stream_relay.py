@@ -57,12 +57,14 @@ class StreamRelay:
         """When to wait no longer for what may follow the last finish reason."""
         self._answer: Answer | None = None
         self._resumed = now
-        self._opened = self._committed = self._paused = False
+        self._committed = self._paused = False
         self._timer: asyncio.TimerHandle | None = None
         self.limit = Limit()
         """Stands around the sending of the request and `run`; `start` comes first in it."""
         self.complete = False
         """The client has the whole answer and its end."""
+        self.opened = False
+        """Something of it has reached the client."""
 
     # -- the task's part ---------------------------------------------------------------------------------------------
 
@@ -103,7 +105,7 @@ class StreamRelay:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._opened:
+        if self.opened:
             self._reply.on_pause = self._reply.on_resume = None
 
     # -- the hot path ------------------------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ class StreamRelay:
         stream = self.stream
         out = stream.feed(data)
         if out:
-            if not self._opened:
+            if not self.opened:
                 if stream.failure is not None:
                     return False  # nothing of this answer has reached the client, and nothing shall
                 if not self._open():
@@ -130,11 +132,13 @@ class StreamRelay:
         return True
 
     def _open(self) -> bool:
-        if not self._opened:
+        if not self.opened:
             if not self._on_open():
                 return False
-            self._opened = True
+            self.opened = True
             self._reply.on_pause, self._reply.on_resume = self._pause, self._resume
+            if not self._reply.writable:  # it has not even taken the signs of life
+                self._pause()
         return True
 
     def _commit(self) -> None:
