@@ -44,6 +44,7 @@ class ErrorClass(StrEnum):
     MISSING_FIELD = "missing_field"
     UNSUPPORTED_PARAMETER = "unsupported_parameter"
     UNTRANSLATABLE = "untranslatable"
+    COUNT_NOT_SERVED = "count_not_served"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
     BODY_TOO_LARGE = "body_too_large"
     BAD_HTTP = "bad_http"

@@ -140,6 +140,8 @@ _ROWS: Final[dict[ErrorClass, ErrorRow]] = {
         "The request asks for what the router does not serve: leave out the field that the message names."),
     E.UNTRANSLATABLE: ErrorRow(F.CALLER, 400, R.OTHER_API, N.ANY, J.NO, B.NO,
         "No backend speaks the client's API, and a field has no equal in theirs: the message names it."),
+    E.COUNT_NOT_SERVED: ErrorRow(F.PROVIDER, 404, R.POOL, N.NO, J.NO, B.NO,
+        "No backend of this model counts tokens, and the router never estimates: go without, or add a pool that does."),
     E.UNSUPPORTED_MEDIA_TYPE: ErrorRow(F.CALLER, 415, R.NO, N.NO, J.NO, B.NO,
         "Send `Content-Type: application/json` (multipart for files), plain or compressed with gzip or zstd."),
     E.BODY_TOO_LARGE: ErrorRow(F.CALLER, 413, R.NO, N.NO, J.NO, B.NO,

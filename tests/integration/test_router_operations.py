@@ -301,6 +301,16 @@ async def test_tokens_are_counted_by_the_provider_or_not_at_all(
     assert (answer.status, answer.json["type"], answer.error["type"]) == (404, "error", "not_found_error")
 
 
+async def test_a_server_that_does_not_count_tokens_is_not_ill(gateway: Gateway, opaque: Opaque) -> None:
+    body = json.dumps({"model": frames.MODEL, "messages": MESSAGES}).encode()
+    for status in (404, 405, 501) * 3:
+        opaque.answer = web.json_response({"error": "no such path"}, status=status)
+        answer = await gateway.post("/v1/messages/count_tokens", body)
+        assert (answer.status, answer.error["type"]) == (404, "not_found_error")
+    explained = await gateway.admin(f"/admin/explain?model={frames.MODEL}&api=Messages")
+    assert "breaker_open" not in explained
+
+
 async def test_an_answer_too_long_to_hold_is_passed_on(upstream: Upstream) -> None:
     async with Gateway(max_response_bytes=100_000) as gateway:
         await gateway.configure([pool("a")], [frames.route("a")], addresses={"a": [upstream.address]})

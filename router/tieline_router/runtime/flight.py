@@ -34,6 +34,7 @@ from tieline_router.wire.request import BadRequest, attempt_body
 logger = logging.getLogger(__name__)
 
 JSON: Final = "application/json"
+NO_SUCH_PATH: Final = frozenset({404, 405, 501})
 PASSED_TO_ANTHROPIC: Final = ("anthropic-beta",)
 """Headers of the client that a provider of Anthropic's protocol gets, and no other."""
 
@@ -131,11 +132,15 @@ class Flight:
             await clock.sleep(not_before - now)
             now = clock.now()
         try:
-            return await relay.perform(self._job(now))
+            outcome = await relay.perform(self._job(now))
         except UpstreamFailure as failure:
             return Outcome(failure.error, failure.detail)
         except BadRequest as bad:  # what this provider's API has no place for; another's may have
             return Outcome(bad.error, f"{bad.param} cannot be sent", str(bad), param=bad.param)
+        if self.attempt.operation is COUNT_TOKENS and outcome.status in NO_SUCH_PATH:
+            # Servers that speak messages and do not count are not ill: their breakers must not hear of it.
+            return Outcome(ErrorClass.COUNT_NOT_SERVED, outcome.detail, status=outcome.status)
+        return outcome
 
     def _job(self, now: float) -> Job:
         call, attempt = self._call, self.attempt
