@@ -82,6 +82,14 @@ def test_an_anthropic_client_is_told_of_no_success(chunks: list[Json]) -> None:
     assert b"message_stop" not in out
 
 
+def test_calls_that_overflow_in_the_very_last_piece_are_no_success_either() -> None:
+    last = delta("tool_calls", tool_calls=[call(0, "{"), call(1, LONG * 9)])
+    stream, out = fed(MESSAGES, CHAT, chat_stream(delta(content="a"), last))
+    assert stream.failure is not None
+    assert stream.failure.error is ErrorClass.ANSWER_TOO_LARGE
+    assert b"message_stop" not in out
+
+
 @pytest.mark.parametrize("chunks", [TEXT, THOUGHT])
 def test_what_goes_out_at_once_is_not_kept(chunks: list[Json]) -> None:
     stream, out = fed(MESSAGES, CHAT, chat_stream(*chunks, delta("stop")))
@@ -99,10 +107,11 @@ def test_a_chat_client_is_told_of_no_success() -> None:
     items = [{"type": "function_call", "call_id": str(at), "name": "f", "arguments": "{}"} for at in range(30)]
     events = [{"type": "response.output_item.done", "output_index": at, "item": item} for at, item in enumerate(items)]
     done = {"type": "response.completed", "response": {"status": "completed", "output": items}}
-    stream, out = fed(CHAT, RESPONSES, messages_stream(*events, done))
-    assert stream.failure is not None
-    assert stream.failure.error is ErrorClass.ANSWER_TOO_LARGE
-    assert b"[DONE]" not in out
+    for told in ([*events, done], [done]):
+        stream, out = fed(CHAT, RESPONSES, messages_stream(*told))
+        assert stream.failure is not None
+        assert stream.failure.error is ErrorClass.ANSWER_TOO_LARGE
+        assert b"[DONE]" not in out
 
 
 def test_once_too_much_always_too_much() -> None:
@@ -111,6 +120,8 @@ def test_once_too_much_always_too_much() -> None:
     with pytest.raises(TooLarge):
         text.add("é" * 1001)
     account.release(2000)
+    with pytest.raises(TooLarge):
+        account.add(1)
     with pytest.raises(TooLarge):
         account.check()
 
