@@ -7,6 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tieline_api.snapshot import Header, Pool, Protocol, SecretRef, SecretValue, Tls
+from tieline_router.apis import CHAT, COUNT_TOKENS, EMBEDDINGS, MESSAGES, RESPONSES, Operation
 from tieline_router.errors import ErrorClass
 from tieline_router.routing.offers import CompiledPool
 from tieline_router.runtime.addresses import Reach
@@ -130,6 +131,78 @@ def test_proxies_are_for_pools_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     assert build(external(base_url="https://direct.example"), b_key="k", trust_env=True).proxy is None
     assert build(external(), b_key="k").proxy is None
     assert build(frames.own_pool("a", scheme="https"), "10.0.0.1:1", trust_env=True).proxy is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "proxy", "authorization"),
+    [
+        ("http://proxy.example:3128/", "http://proxy.example:3128", None),
+        ("proxy.example:3128", "http://proxy.example:3128", None),
+        ("https://us%40er:p%3Aw@proxy.example", "https://proxy.example", "Basic dXNAZXI6cDp3"),
+        ("http://user@proxy.example", "http://proxy.example", "Basic dXNlcjo="),
+    ],
+)
+def test_a_proxy_and_what_it_wants_to_see(
+    monkeypatch: pytest.MonkeyPatch, stated: str, proxy: str, authorization: str | None
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", stated)
+    target = build(external(), b_key="k", trust_env=True)
+    assert (str(target.proxy), target.proxy_authorization) == (proxy, authorization)
+
+
+def test_a_proxy_that_cannot_be_read_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://secret:pw@[::1:80")
+    with pytest.raises(UpstreamFailure) as failure:
+        build(external(), b_key="k", trust_env=True)
+    assert failure.value.error is ErrorClass.CONNECT_REFUSED
+    assert "secret" not in failure.value.detail
+
+
+BOTH = (Protocol(type="OpenAI", path="/v1"), Protocol(type="Anthropic", path="/anthropic/v1"))
+
+
+@pytest.mark.parametrize(
+    ("operation", "url", "authenticated"),
+    [
+        (CHAT, "/v1/chat/completions", ("Authorization", "Bearer sk-1")),
+        (EMBEDDINGS, "/v1/embeddings", ("Authorization", "Bearer sk-1")),
+        (RESPONSES, "/v1/responses", ("Authorization", "Bearer sk-1")),
+        (MESSAGES, "/anthropic/v1/messages", ("x-api-key", "sk-1")),
+        (COUNT_TOKENS, "/anthropic/v1/messages/count_tokens", ("x-api-key", "sk-1")),
+    ],
+)
+def test_an_operation_has_the_path_and_the_key_header_of_its_protocol(
+    operation: Operation, url: str, authenticated: tuple[str, str]
+) -> None:
+    pool = external(protocols=BOTH)
+    target = targets(b_key="sk-1").target(CompiledPool(pool), None, pool.credentials[0], operation)
+    assert str(target.url) == API + url
+    keys = [(name, value) for name, value in target.headers.items() if name.lower() in {"authorization", "x-api-key"}]
+    assert keys == [authenticated]
+    assert target.headers.get("anthropic-version") == ("2023-06-01" if authenticated[0] == "x-api-key" else None)
+
+
+def test_operations_of_one_pool_are_told_apart() -> None:
+    pool = external(protocols=BOTH)
+    made, compiled = targets(b_key="k"), CompiledPool(pool)
+    first, second = (made.target(compiled, None, pool.credentials[0], one) for one in (CHAT, MESSAGES))
+    assert first.url != second.url
+    assert made.target(compiled, None, pool.credentials[0]) is first
+
+
+def test_no_header_overrides_a_key_of_anthropics_protocol() -> None:
+    stated = tuple(Header(name=name, value="x") for name in ("X-API-Key", "Authorization", "Anthropic-Version"))
+    pool = external(protocols=BOTH, headers=stated)
+    target = targets(b_key="sk-1").target(CompiledPool(pool), None, pool.credentials[0], MESSAGES)
+    assert target.headers["x-api-key"] == "sk-1"
+    assert "authorization" not in target.headers
+    assert target.headers["anthropic-version"] == "x", "a manifest may ask for another version"
+
+
+def test_a_protocol_that_the_pool_does_not_speak_is_a_mistake_of_routing() -> None:
+    with pytest.raises(UpstreamFailure, match="does not speak Anthropic") as failure:
+        targets().target(CompiledPool(frames.own_pool("a")), "10.0.0.1:1", None, MESSAGES)
+    assert failure.value.error is ErrorClass.INTERNAL
 
 
 def test_what_was_built_is_kept() -> None:

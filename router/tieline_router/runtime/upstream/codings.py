@@ -24,6 +24,7 @@ Decode: TypeAlias = Callable[[bytes | None], bytes]
 
 PIECE_BYTES: Final = 16 * 1024 * 1024
 """What one piece may become: a long answer of repeated text, but no bomb."""
+STEP_BYTES: Final = 256 * 1024
 _ZSTD_WINDOW: Final[dict[int, int]] = {zstd.DecompressionParameter.window_log_max: 23}
 """8 MiB: what RFC 8878, section 3.1.1.1.2, wants every decoder to accept."""
 
@@ -100,8 +101,10 @@ class _Zlib:
                 self._inflater = zlib.decompressobj(self._window(data[0]))
                 self.whole = False
             inflater = self._inflater
-            yield inflater.decompress(data, PIECE_BYTES)
-            data = inflater.unconsumed_tail
+            while (part := inflater.decompress(data, STEP_BYTES)) or inflater.unconsumed_tail:
+                yield part
+                data = inflater.unconsumed_tail
+            data = b""
             if inflater.eof:
                 data, self._inflater, self.whole = inflater.unused_data, None, True
 
@@ -124,9 +127,9 @@ class _Zstd:
                 self._frame = zstd.ZstdDecompressor(options=_ZSTD_WINDOW)
                 self.whole = False
             frame = self._frame
-            yield frame.decompress(data, PIECE_BYTES)
+            yield frame.decompress(data, STEP_BYTES)
             while not frame.needs_input and not frame.eof:
-                yield frame.decompress(b"", PIECE_BYTES)
+                yield frame.decompress(b"", STEP_BYTES)
             data = frame.unused_data if frame.eof else b""
             if frame.eof:
                 self._frame, self.whole = None, True
