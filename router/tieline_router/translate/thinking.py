@@ -78,21 +78,21 @@ def blocks(details: list[msgspec.Raw]) -> list[dict[str, object]]:
     Clients that collected the pieces of a stream may send them unjoined: neighbours with one index are one block.
     What has no signature cannot be verified and is left out, as is the reasoning of other providers.
     """
-    joined: list[Detail] = []
+    joined: list[tuple[Detail, list[str]]] = []
     for raw in details:
         detail = read_detail(raw)
         if detail is None or not is_ours(detail.format):
             continue
         last = joined[-1] if joined else None
-        if last is not None and _continues(last, detail):
-            last.text = (last.text or "") + (detail.text or "")
-            last.signature = detail.signature
+        if last is not None and _continues(last[0], detail):
+            last[1].append(detail.text or "")
+            last[0].signature = detail.signature
         else:
-            joined.append(detail)
+            joined.append((detail, [detail.text or ""]))
     found: list[dict[str, object]] = []
-    for detail in joined:
+    for detail, texts in joined:
         if detail.type == "reasoning.text" and detail.signature is not None:
-            found.append({"type": "thinking", "thinking": detail.text or "", "signature": detail.signature})
+            found.append({"type": "thinking", "thinking": "".join(texts), "signature": detail.signature})
         elif detail.type == "reasoning.encrypted" and detail.data is not None:
             found.append({"type": "redacted_thinking", "data": detail.data})
     return found
@@ -139,9 +139,14 @@ class Returned:
     """The reasoning of an assistant turn as a chat provider gets it back."""
 
     def __init__(self) -> None:
-        self.strings: dict[str, str] = {}
-        """Plain strings, by the name of the field that they came in."""
+        self._strings: dict[str, list[str]] = {}
+        """Texts, by the name of the plain field that they came in."""
         self.details: list[Mapping[str, object]] = []
+
+    @property
+    def strings(self) -> dict[str, str]:
+        """The plain fields."""
+        return {name: "".join(texts) for name, texts in self._strings.items()}
 
     def thinking(self, thinking: str, signature: str) -> None:
         """Takes one thinking block. One with a mark that cannot be read is left out."""
@@ -149,7 +154,7 @@ class Returned:
         if origin is None:
             self.details.append(text_detail(len(self.details), thinking, signature))
         elif origin.field in _STRINGS:
-            self.strings[origin.field] = self.strings.get(origin.field, "") + thinking
+            self._strings.setdefault(origin.field, []).append(thinking)
         elif origin.detail is not None:
             self.details.append({**origin.detail, origin.text or "text": thinking})
 
