@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import pytest
 from tieline_api.snapshot import Hedging, Limits
 
 from tests.support import frames, replies
-from tests.support.gateway import Answer, Gateway
+from tests.support.gateway import MESSAGES, Answer, Gateway
 from tests.support.openai_answers import GREETING
 from tests.support.upstream import Upstream
 from tests.support.waiting import eventually
@@ -166,3 +167,29 @@ async def test_a_client_that_leaves_stops_both(gateway: Gateway, upstream: Upstr
     asked.cancel()
     await upstream.disconnected()
     await hedged.disconnected()
+    await eventually(lambda: flying(gateway) == 0, "the leases to come back")
+    metrics = await gateway.admin("/metrics")
+    for pool in ("a", "b"):
+        assert f'tieline_router_attempts_total{{outcome="client_disconnected",pool="default/{pool}"}} 1.0' in metrics
+    assert 'tieline_router_requests_total{outcome="client_disconnected",route="default/chat"} 1.0' in metrics
+
+
+def flying(gateway: Gateway) -> int:
+    return sum(endpoint.in_flight for endpoint in gateway.router.live.all_endpoints(0))
+
+
+async def test_leaving_the_queue_is_noticed_whatever_was_pipelined(gateway: Gateway, upstream: Upstream) -> None:
+    await limited(gateway, upstream, depth=5)
+    upstream.script(replies.hang_before_headers())
+    first = asking(gateway)
+    await upstream.seen()
+    body = json.dumps({"model": frames.MODEL, "messages": MESSAGES}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    _, writer = await asyncio.open_connection(*gateway.router.address[:2])
+    writer.write((head.encode() + body) * 3)
+    await eventually(lambda: waiting(gateway) == 1, "one to wait")
+    writer.close()
+    await eventually(lambda: waiting(gateway) == 0, "it to leave")
+    assert len(upstream.completions) == 1
+    first.cancel()
+    await eventually(lambda: running(gateway) == 0, "the place to come back")

@@ -4,12 +4,15 @@ failure is told in-band, and what is passed on as bytes is cut."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from tieline_api.snapshot import Pool, Protocol, Retries, Timeouts
+from tieline_router.runtime.call import Call
+from tieline_router.runtime.exchange import Exchange
 
 from tests.support import frames, replies
 from tests.support.answers import answer
@@ -258,3 +261,25 @@ async def test_an_answer_over_8_mib_that_breaks_is_an_incomplete_transfer(gatewa
     bad.default = lambda _: [json_head(b"x" * KIB * KIB), Body(b"x"), CLOSE]
     got = await gateway.chat()
     assert (got.status, got.error["code"]) == (502, "reset_mid_stream")
+
+
+# -- after the end -----------------------------------------------------------------------------------------------------
+
+
+async def test_a_bug_after_the_end_writes_no_second_answer(bad: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    attempt = Exchange.attempt
+
+    async def broken(exchange: Exchange, call: Call) -> None:
+        await attempt(exchange, call)
+        raise RuntimeError("a bug in the books")
+
+    monkeypatch.setattr(Exchange, "attempt", broken)
+    async with Gateway() as gateway:
+        await configure(gateway, Timeouts(), bad=bad)
+        reader, writer = await asyncio.open_connection(*gateway.router.address[:2])
+        writer.write(request("/v1/chat/completions"))
+        got = await reader.readuntil(b"\r\n0\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            got += await asyncio.wait_for(reader.read(), 10)
+        writer.close()
+    assert got.count(b"HTTP/1.1 ") == 1
