@@ -170,7 +170,7 @@ class _Output:
             self._open_reasoning(key).think(words)
 
     def _call(self, call: ToolCall, place: int) -> None:
-        index = place if call.index is None else call.index
+        index = self._key(call, place) if call.index is None else call.index
         known = self._calls.get(index)
         if known is None and (call.id or call.name):
             self._close_single("completed")
@@ -181,6 +181,11 @@ class _Output:
             known = self._calls[index] = (made(self._events, self._id(kind, at), at, call_id, call.name), at)
         if known is not None and call.arguments and self._items[known[1]] is None:
             known[0].add(call.arguments)
+
+    def _key(self, call: ToolCall, place: int) -> int:
+        """Servers that leave the index out mean a new call where there is an id, or another one before it; else the
+        last."""
+        return len(self._calls) if call.id or place or not self._calls else max(self._calls)
 
     def _reserve(self) -> int:
         self._events.kept.entry()

@@ -341,3 +341,15 @@ def test_a_call_of_a_custom_tool_is_told_as_one(arguments: str, text: str) -> No
     call = {"id": "c", "type": "function", "function": {"name": "patch", "arguments": arguments}}
     assert _whole("tool_calls", CUSTOM, tool_calls=[call])["output"] == [item]
     assert _whole("tool_calls", tool_calls=[call])["output"][0]["type"] == "function_call"
+
+
+def test_calls_of_servers_that_leave_the_index_out() -> None:
+    pieces: list[Json] = [
+        {"id": "a", "function": {"name": "f", "arguments": "{"}},
+        {"function": {"arguments": "}"}},
+        {"id": "b", "function": {"name": "f", "arguments": "[]"}},
+    ]
+    output = _stream(*(_chunk(tool_calls=[piece]) for piece in pieces), _chunk("tool_calls"))[-1]["response"]["output"]
+    assert [(item["call_id"], item["arguments"]) for item in output] == [("a", "{}"), ("b", "[]")]
+    nameless = [{"function": {"name": name, "arguments": "{}"}} for name in "fg"]
+    assert [item["name"] for item in _whole("tool_calls", tool_calls=nameless)["output"]] == ["f", "g"]
