@@ -54,13 +54,17 @@ class _Thread:
     def __init__(self) -> None:
         self._messages: list[Message] = []
         self._turn: _Turn | None = None
+        self._seen: list[Message] = []
+        """Media in results of tools, which a tool message cannot hold: the user shows them after the results."""
 
     def add(self, message: Message) -> None:
         self._flush()
+        self._show()
         self._messages.append(message)
 
     def finish(self) -> list[Message]:
         self._flush()
+        self._show()
         return self._messages
 
     def take(self, item: StrictObject) -> None:
@@ -82,7 +86,7 @@ class _Thread:
             text = decode(item.required_text("input"), _string, item.at("input"), "a string")
             self._open().calls.append(_call(item, custom_tools.arguments(text)))
         elif kind in {"function_call_output", "custom_tool_call_output"}:
-            self.add(_result(item))
+            self._result(item)
         else:
             self._open().reasoning.take(_reasoning_item(item))
         item.finish()
@@ -100,8 +104,30 @@ class _Thread:
         else:
             self.add({"role": name, "content": _content(content, item.at("content"), media=name == "user")})
 
+    def _result(self, item: StrictObject) -> None:
+        item.only("caller", {"type": "direct"})
+        item.ignore("name")  # the call that the id names has it
+        output = item.take("output")
+        if output is None:
+            raise item.missing("output")
+        call_id = item.required_text("call_id")
+        content = _content(output, item.at("output"), media=True)
+        if isinstance(content, list):
+            content, media = _apart(content)
+            if media:
+                name = decode(call_id, _string, item.at("call_id"), "a string")
+                self._seen += [{"type": "text", "text": f"Returned by the tool call {name}:"}, *media]
+        self._flush()
+        self._messages.append({"role": "tool", "tool_call_id": call_id, "content": content})
+
+    def _show(self) -> None:
+        if self._seen:
+            self._messages.append({"role": "user", "content": self._seen})
+            self._seen = []
+
     def _open(self) -> _Turn:
         if self._turn is None:
+            self._show()
             self._turn = _Turn()
         return self._turn
 
@@ -216,14 +242,10 @@ def _call(item: StrictObject, arguments: msgspec.Raw | str) -> Message:
     return {"id": item.required_text("call_id"), "type": "function", "function": function}
 
 
-def _result(item: StrictObject) -> Message:
-    item.only("caller", {"type": "direct"})
-    item.ignore("name")  # the call that the id names has it
-    output = item.take("output")
-    if output is None:
-        raise item.missing("output")
-    content = _content(output, item.at("output"), media=False)
-    return {"role": "tool", "tool_call_id": item.required_text("call_id"), "content": content}
+def _apart(parts: list[Message]) -> tuple[object, list[Message]]:
+    """The texts of a tool's result, as its content, and what else is in it."""
+    texts = [part for part in parts if part["type"] == "text"]
+    return _simplest(texts) if texts else "", [part for part in parts if part["type"] != "text"]
 
 
 def _reasoning_item(item: StrictObject) -> ReasoningItem:

@@ -145,8 +145,8 @@ def test_a_reasoning_item_without_reasoning_leaves_no_message() -> None:
         ({**CALL, "caller": {"type": "program", "caller_id": "p"}}, "input[0].caller"),
         ({"type": "function_call_output", "call_id": "c"}, "input[0].output"),
         (
-            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "image_url": "u"}]},
-            "input[0].output[0].type",
+            {"type": "function_call_output", "call_id": "c", "output": [{"type": "input_image", "file_id": "u"}]},
+            "input[0].output[0].file_id",
         ),
         ({"type": "reasoning", "summary": "x"}, "input[0]"),
     ],
@@ -168,3 +168,23 @@ def test_what_kind_of_message_it_was_is_left_out() -> None:
     assert _messages({"role": "assistant", "content": "x", "phase": "commentary"}) == [
         {"role": "assistant", "content": "x"}
     ]
+
+
+def test_an_image_that_a_tool_returns_is_shown_after_all_results() -> None:
+    image = {"type": "input_image", "image_url": "data:image/png;base64,AA=="}
+    text = {"type": "input_text", "text": "t"}
+    second = CALL | {"call_id": "c2"}
+    results: list[Json] = [
+        {"type": "function_call_output", "call_id": "c1", "output": [text, image]},
+        {"type": "function_call_output", "call_id": "c2", "output": [image]},
+    ]
+    shown = {"type": "image_url", "image_url": {"url": image["image_url"]}}
+    told = [{"type": "text", "text": f"Returned by the tool call {call}:"} for call in ("c1", "c2")]
+    for rest in ([], [{"role": "user", "content": "u"}], [{"role": "assistant", "content": "a"}]):
+        found = _messages(CALL, second, *results, *rest)
+        assert found[1:4] == [
+            {"role": "tool", "tool_call_id": "c1", "content": "t"},
+            {"role": "tool", "tool_call_id": "c2", "content": ""},
+            {"role": "user", "content": [told[0], shown, told[1], shown]},
+        ]
+        assert found[4:] == rest
