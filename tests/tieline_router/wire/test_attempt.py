@@ -129,6 +129,12 @@ def test_messages_get_a_limit_where_the_client_need_not_send_one() -> None:
     assert sent(body(max_tokens=7), MESSAGES, tree="openrouter", max_output_tokens=99)["max_tokens"] == 7
 
 
+def test_a_request_that_warms_the_cache_is_for_anthropic_alone() -> None:
+    assert sent(body(max_tokens=0), MESSAGES)["max_tokens"] == 0
+    with pytest.raises(BadRequest, match="warm a cache"):
+        sent(body(max_tokens=0), MESSAGES, CHAT)
+
+
 def test_embeddings_are_sent_as_they_are() -> None:
     data = b'{"model":"m","input":[1, 2],"dimensions":8}'
     made = attempt_body(read_request(EMBEDDINGS, data, "openai"), EMBEDDINGS, "m", ask_usage=True, identity_salt="s")

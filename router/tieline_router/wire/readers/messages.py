@@ -48,7 +48,7 @@ def read(fields: Mapping[str, msgspec.Raw], operation: Operation, tree: PathTree
     """
     model = required_string(fields, "model")
     messages = required_array(fields, "messages")
-    max_tokens = count(fields, "max_tokens")
+    max_tokens = count(fields, "max_tokens", least=0)  # 0 warms the provider's cache
     if max_tokens is None and operation is MESSAGES and tree == "openai":
         raise missing("max_tokens")
     tokens, inputs = look(messages, array(fields, "tools"), _system(fields))

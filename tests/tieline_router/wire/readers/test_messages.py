@@ -71,7 +71,7 @@ def test_system_and_tools_are_prompt_too_and_media_are_not() -> None:
         ({"model": ...}, ErrorClass.MISSING_FIELD, "model"),
         ({"messages": ...}, ErrorClass.MISSING_FIELD, "messages"),
         ({"messages": "Hi"}, ErrorClass.INVALID_TYPE, "messages"),
-        ({"max_tokens": 0}, ErrorClass.INVALID_TYPE, "max_tokens"),
+        ({"max_tokens": -1}, ErrorClass.INVALID_TYPE, "max_tokens"),
         ({"system": 7}, ErrorClass.INVALID_TYPE, "system"),
         ({"tools": {}}, ErrorClass.INVALID_TYPE, "tools"),
         ({"tool_choice": "auto"}, ErrorClass.INVALID_TYPE, "tool_choice"),
