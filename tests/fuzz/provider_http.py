@@ -12,8 +12,9 @@ from typing import Final, NamedTuple, cast
 
 from tieline_router.errors import ErrorClass
 from tieline_router.runtime.upstream.answer import HELD_BYTES, Answer
-from tieline_router.runtime.upstream.connection import HEAD_BYTES, Connection
+from tieline_router.runtime.upstream.connection import Connection
 from tieline_router.runtime.upstream.failure import UpstreamFailure
+from tieline_router.runtime.upstream.framing import HEAD_BYTES
 from tieline_router.runtime.upstream.target import Origin
 
 from tests.fuzz.choices import Choices, made
@@ -43,6 +44,9 @@ class _Transport:
 
     def is_closing(self) -> bool:
         return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
 
     def close(self) -> None:
         self.closed = True
