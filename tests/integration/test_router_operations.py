@@ -192,12 +192,13 @@ async def test_a_clients_deadline_shortens_ours(gateway: Gateway, upstream: Upst
 
 
 async def test_beta_headers_reach_providers_of_that_protocol_alone(gateway: Gateway, upstream: Upstream) -> None:
-    headers = {"anthropic-beta": "tools-2026", "anthropic-version": "2023-06-01"}
+    headers = {"anthropic-beta": "tools-2026", "anthropic-version": "2026-10-21"}
     await ask(gateway, "/v1/messages?beta=true", headers=headers)
     await gateway.configure([pool("a", "ChatCompletions")], [frames.route("a")], addresses={"a": [upstream.address]})
     await ask(gateway, "/v1/messages", headers=headers)
     first, second = upstream.completions
     assert (first.path, first.headers.get("anthropic-beta")) == ("/v1/messages", "tools-2026")
+    assert [value for name, value in first.headers.items() if name.lower() == "anthropic-version"] == ["2026-10-21"]
     assert (second.path, second.headers.get("anthropic-beta")) == ("/v1/chat/completions", None)
 
 

@@ -35,8 +35,10 @@ logger = logging.getLogger(__name__)
 
 JSON: Final = "application/json"
 NO_SUCH_PATH: Final = frozenset({404, 405, 501})
-PASSED_TO_ANTHROPIC: Final = ("anthropic-beta",)
-"""Headers of the client that a provider of Anthropic's protocol gets, and no other."""
+BETA: Final = "anthropic-beta"
+VERSION: Final = "anthropic-version"
+"""Headers of the client that a provider of Anthropic's protocol gets, and no other: the version only with a request in
+that protocol, because a translated one is written for `ANTHROPIC_VERSION`."""
 
 
 class Office(NamedTuple):
@@ -221,5 +223,6 @@ def _headers(call: Call, provider: Operation, content_type: str) -> Headers:
         headers = (("Content-Type", content_type),)
     if provider is MESSAGES or provider is COUNT_TOKENS:
         given = call.request.headers
-        headers += tuple([(name, given[name]) for name in PASSED_TO_ANTHROPIC if name in given])
+        passed = (BETA, VERSION) if call.dialect.anthropic else (BETA,)
+        headers += tuple([(name, given[name]) for name in passed if name in given])
     return headers
