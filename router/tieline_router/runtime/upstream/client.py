@@ -132,7 +132,7 @@ async def _started(connection: Connection, answer: Answer, body: bytes) -> Answe
 
 
 class Posting:
-    """`async with` over one request. A class, because a generator in `asynccontextmanager` costs 2 µs more."""
+    """`async with` over one request. A class, because a generator in `asynccontextmanager` costs 4 µs more."""
 
     __slots__ = ("_answer", "_arguments", "_client")
 

@@ -14,7 +14,8 @@ from tieline_router.runtime.upstream.failure import UpstreamFailure
 
 HEAD_BYTES: Final = 64 * 1024
 HEAD_FIELDS: Final = 256
-_READ: Final = frozenset({b"content-length", b"transfer-encoding", b"content-encoding"})
+_LENGTHS: Final = frozenset(map(len, (b"content-length", b"transfer-encoding", b"content-encoding")))
+"""Of the names that are read: most headers are passed over by it, at a third of the cost of looking at each."""
 _BODILESS: Final = frozenset({204, 304})
 
 
@@ -31,19 +32,25 @@ def framing(status: int, fields: Fields) -> Framing:
     Raises:
         UpstreamFailure: they contradict one another, name a transfer coding that is not `chunked`, or are too long.
     """
-    if sum([len(name) + len(value) for name, value in fields]) > HEAD_BYTES:
-        raise UpstreamFailure(ErrorClass.GARBAGE, f"the answer has more than {HEAD_BYTES} bytes of headers")
-    lengths = transfers = 0
+    lengths = transfers = size = 0
     coding = b""
-    for name, value in [(name, value) for field, value in fields if (name := field.lower()) in _READ]:
-        if name == b"content-length":
-            lengths += 1
-        elif name == b"content-encoding":
-            coding = b"%b,%b" % (coding, value) if coding else value
-        elif value.strip().lower() != b"chunked":
-            raise UpstreamFailure(ErrorClass.GARBAGE, "the answer has a transfer coding that is not `chunked`")
-        else:
-            transfers += 1
+    for name, value in fields:
+        size += len(name) + len(value)
+        if len(name) not in _LENGTHS:
+            continue
+        match name.lower():
+            case b"content-length":
+                lengths += 1
+            case b"content-encoding":
+                coding = b"%b,%b" % (coding, value) if coding else value
+            case b"transfer-encoding":
+                if value.strip().lower() != b"chunked":
+                    raise UpstreamFailure(ErrorClass.GARBAGE, "the answer has a transfer coding that is not `chunked`")
+                transfers += 1
+            case _:
+                pass
+    if size > HEAD_BYTES:
+        raise UpstreamFailure(ErrorClass.GARBAGE, f"the answer has more than {HEAD_BYTES} bytes of headers")
     if lengths + transfers > 1:
         raise UpstreamFailure(ErrorClass.GARBAGE, "the answer states its length twice")
     return Framing(not lengths and not transfers and status not in _BODILESS, coding)

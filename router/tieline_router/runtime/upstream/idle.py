@@ -22,8 +22,8 @@ class Idle(Generic[T]):
 
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
-        self._all: dict[T, tuple[Hashable, float]] = {}  # in the order in which they became idle
-        self._by_origin: dict[Hashable, list[T]] = {}
+        self._all: dict[T, tuple[list[T], float]] = {}  # in the order in which they became idle
+        self._by_origin: dict[Hashable, list[T]] = {}  # an empty list stays for the next time, up to a bound
 
     def put(self, connection: T, origin: Hashable, born: float, now: float) -> list[T]:
         """Keeps a connection.
@@ -33,14 +33,20 @@ class Idle(Generic[T]):
         """
         if self._timeout <= 0 or now - born >= LIFETIME_SECONDS:
             return [connection]
-        kept = self._by_origin.setdefault(origin, [])
-        surplus = [kept[0]] if len(kept) >= PER_ORIGIN else []
-        if not surplus and len(self._all) >= IN_ALL:
+        kept = self._by_origin.get(origin)
+        if kept is None:
+            if len(self._by_origin) >= 2 * IN_ALL:
+                self._by_origin = {one: others for one, others in self._by_origin.items() if others}
+            kept = self._by_origin[origin] = []
+        surplus = []
+        if len(kept) >= PER_ORIGIN:
+            surplus = [kept[0]]
+        elif len(self._all) >= IN_ALL:
             surplus = [next(iter(self._all))]
         for one in surplus:
             self.drop(one)
-        self._by_origin.setdefault(origin, kept).append(connection)
-        self._all[connection] = (origin, now)
+        kept.append(connection)
+        self._all[connection] = (kept, now)
         return surplus
 
     def take(self, origin: Hashable, now: float) -> T | None:
@@ -48,21 +54,15 @@ class Idle(Generic[T]):
         kept = self._by_origin.get(origin)
         if not kept or now >= self._all[kept[-1]][1] + self._timeout:
             return None  # the others of this origin are older still; `expired` has them all
-        connection = kept[-1]
-        self.drop(connection)
+        connection = kept.pop()
+        del self._all[connection]
         return connection
 
     def drop(self, connection: T) -> None:
         """Keeps it no longer, if it was kept."""
         entry = self._all.pop(connection, None)
         if entry is not None:
-            kept = self._by_origin[entry[0]]
-            if kept[-1] == connection:
-                kept.pop()
-            else:
-                kept.remove(connection)
-            if not kept:
-                del self._by_origin[entry[0]]
+            entry[0].remove(connection)
 
     @property
     def due(self) -> float | None:

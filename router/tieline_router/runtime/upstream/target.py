@@ -105,13 +105,12 @@ class Target:
         """
         if not headers:
             return b"%bContent-Length: %d\r\n\r\n" % (self._start(()), length)
-        lines = [self._start(tuple([name for name, _ in headers]))]
+        start = self._start(tuple([name for name, _ in headers]))
         try:
-            lines += [encoded(name, value) for name, value in headers]
+            lines = b"".join([encoded(name, value) for name, value in headers])
         except ValueError as error:
             raise UpstreamFailure(ErrorClass.BAD_REQUEST, str(error)) from None
-        lines.append(b"Content-Length: %d\r\n\r\n" % length)
-        return b"".join(lines)
+        return b"%b%bContent-Length: %d\r\n\r\n" % (start, lines, length)
 
     def _start(self, names: tuple[str, ...]) -> bytes:
         """The request line and the target's headers but those `names`."""
@@ -148,6 +147,6 @@ def encoded(name: str, value: str) -> bytes:
     Raises:
         ValueError: it holds what no header line can carry; the words name the header, not its value.
     """
-    if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+    if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
         raise ValueError(f"header {name!r} holds characters that no header can carry")
     return f"{name}: {value}\r\n".encode("utf-8", "surrogateescape")

@@ -2,7 +2,7 @@
 
 import asyncio
 import gzip
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import pytest
@@ -40,8 +40,8 @@ class Wire:
         self.written = b""
         self.paused = self.closing = False
 
-    def write(self, data: bytes) -> None:
-        self.written += data
+    def writelines(self, pieces: Iterable[bytes]) -> None:
+        self.written += b"".join(pieces)
 
     def get_write_buffer_size(self) -> int:
         return 0
