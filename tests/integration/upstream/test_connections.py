@@ -103,6 +103,49 @@ async def test_a_kept_connection_that_breaks_is_excused_once(client: UpstreamCli
         assert [len(peer.requests) for peer in server.peers] == [2, 1]
 
 
+@pytest.mark.parametrize("how", ["late", "after a byte"])
+async def test_a_kept_connection_that_may_have_worked_on_the_request_is_not_excused(
+    client: UpstreamClient, how: str
+) -> None:
+    under_way, ending = asyncio.Event(), asyncio.Event()
+
+    async def talk(peer: Peer) -> None:
+        await peer.request()
+        await peer.send(OK)
+        await peer.request()
+        under_way.set()
+        await ending.wait()
+        if how == "after a byte":
+            await peer.send(b"H")
+
+    async with RawServer(talk) as server:
+        assert await ask(client, server) == (200, b"ok")
+        (kept,) = client._open
+        task = asyncio.create_task(ask(client, server))
+        async with asyncio.timeout(WAIT):
+            await under_way.wait()
+        if how == "late":
+            kept.sent_at -= 60
+        else:
+            kept.sent_at += 60
+        ending.set()
+        with pytest.raises(UpstreamFailure) as failed:
+            await task
+        assert failed.value.error is ErrorClass.RESET_BEFORE_HEADERS
+        assert len(server.peers) == 1
+
+
+async def test_a_kept_connection_that_is_known_to_be_gone_costs_nothing(client: UpstreamClient) -> None:
+    async with RawServer(answering(OK)) as server:
+        assert await ask(client, server) == (200, b"ok")
+        (kept,) = client._open
+        assert kept._transport is not None
+        kept.sent_at -= 60
+        kept._transport.abort()  # `connection_lost` comes in a later step of the loop
+        assert await ask(client, server) == (200, b"ok")
+        assert len(server.peers) == 2
+
+
 # -- cancellation --------------------------------------------------------------------------------------------------
 
 

@@ -64,6 +64,7 @@ def trusting(bundle: str | None = None) -> Trust:
         ssl.SSLError: it is no bundle of certificates.
     """
     trust = Trust()
+    trust.set_alpn_protocols(["http/1.1"])
     if bundle is None:
         trust.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:

@@ -38,13 +38,14 @@ class Wire:
 
     def __init__(self) -> None:
         self.written = b""
+        self.unsent = 0
         self.paused = self.closing = False
 
     def writelines(self, pieces: Iterable[bytes]) -> None:
         self.written += b"".join(pieces)
 
     def get_write_buffer_size(self) -> int:
-        return 0
+        return self.unsent
 
     def is_closing(self) -> bool:
         return self.closing
@@ -197,6 +198,15 @@ async def test_a_connection_comes_back_reading() -> None:
     answer.close()
     assert not wire.paused, "the answer has let the connection go"
     assert not wire.closing
+
+
+async def test_an_answer_to_a_request_that_is_not_sent_whole_ends_the_connection() -> None:
+    connection, owner, wire = connected()
+    answer = connection.ask(b"head", b"body")
+    wire.unsent = 1
+    connection.data_received(b"HTTP/1.1 413 No\r\nContent-Length: 2\r\n\r\nno")
+    assert await answer.read_all(10) == b"no"
+    assert (owner.events, wire.closing) == (["made", "lost"], True)
 
 
 async def test_a_sink_may_close_its_answer() -> None:

@@ -18,6 +18,7 @@ class Ends:
     def __init__(self, folder: Path) -> None:
         pem, key = certificate(NAME)
         self.server = server_context(folder, pem, key)
+        self.server.set_alpn_protocols(["h2", "http/1.1"])
         self.trust = trusting(pem.decode())
 
     def connect(self, name: str = NAME) -> ssl.SSLObject:
@@ -28,6 +29,7 @@ class Ends:
             for end in (client, server):
                 with suppress(ssl.SSLWantReadError):
                     end.do_handshake()
+        assert client.selected_alpn_protocol() == "http/1.1"
         server.write(b"x")
         assert client.read(1) == b"x"
         return client
