@@ -33,14 +33,15 @@ _PIECE: Final = 16 * 1024 * 1024
 _ORIGIN: Final = Origin("http", "h", 80, None, None, None, None, "any")
 
 
-class _Transport:
-    """Notes its end."""
+class _Transport(asyncio.Transport):
+    """Notes its end, and takes whatever is written."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.closed = False
         self.paused = 0
 
-    def write(self, data: bytes) -> None: ...
+    def write(self, data: object) -> None: ...
 
     def is_closing(self) -> bool:
         return self.closed
