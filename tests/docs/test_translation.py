@@ -18,9 +18,9 @@ def section(title: str) -> str:
 @pytest.mark.parametrize(
     ("title", "fields"),
     [
-        ("Left out and named in the decision", chat_over_messages.DROPPABLE | messages_over_chat.DROPPABLE),
+        ("Left out and named in the log", chat_over_messages.DROPPABLE | messages_over_chat.DROPPABLE),
         (
-            "Left out between Responses and chat, and named in the decision",
+            "Left out between Responses and chat, and named in the log",
             chat_over_responses.DROPPABLE | responses_over_chat.DROPPABLE,
         ),
         (

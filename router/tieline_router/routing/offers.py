@@ -74,7 +74,7 @@ class Offer:
     """One model of one pool. `model_name` is the canonical name, `upstream_name` what the provider calls it."""
 
     __slots__ = (
-        "_memo", "_operations", "_second", "_thresholds", "apis", "context_length", "fixed_price", "input_modalities",
+        "_memo", "_operations", "_second", "_thresholds", "apis", "context_length", "input_modalities",
         "max_output_tokens", "model", "output_modalities", "parameters", "pool", "quantization", "varies",
     )  # fmt: skip
 
@@ -96,7 +96,6 @@ class Offer:
         self._memo: dict[int, PriceNow] = {}
         self.varies = timed or bool(self._thresholds)
         """The price depends on the time or on the size of the prompt."""
-        self.fixed_price = None if self.varies else self.price(0, 0.0)
 
     @property
     def model_name(self) -> str:

@@ -42,7 +42,7 @@ def check_embeddings(data: bytes) -> Usage | Failure | None:
 
 class EmbeddingsForm:
     def stream(self, stamp: Stamp, max_event_bytes: int) -> AnswerStream:
-        """Embeddings do not stream: the readers of requests refuse it."""
+        """Never asked for: no request for embeddings is read as one for a stream."""
         raise NotImplementedError("embeddings do not stream")
 
     @never_raises
