@@ -26,7 +26,7 @@ DEFAULT_MAX_TOKENS: Final = 8192
 DROPPABLE: Final = frozenset(
     {"frequency_penalty", "presence_penalty", "repetition_penalty", "min_p", "top_a", "seed", "prediction"}
 )
-"""Left out and named in the decision: they shape how tokens are drawn or how fast, never what is asked for."""
+"""Left out and named in the log: they shape how tokens are drawn or how fast, never what is asked for."""
 HARMLESS: Final = ROUTER_ONLY | {
     "metadata",  # kept with stored answers, and we store none
     "prompt_cache_key",

@@ -22,7 +22,7 @@ from tieline_router.translate.translated import Translated, Untranslatable
 __all__ = ["DROPPABLE", "EventTranslator", "translate_answer", "translate_request"]
 
 DROPPABLE: Final = frozenset({"top_k"})
-"""Left out and named in the decision."""
+"""Left out and named in the log."""
 HARMLESS: Final = ROUTER_ONLY | {
     "cache_control",  # chat providers cache prompts unasked
     "context_management",  # what to forget to save tokens; nothing is forgotten
