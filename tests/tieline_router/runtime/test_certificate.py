@@ -54,12 +54,17 @@ async def test_new_files_are_shown_to_new_connections(tmp_path: Path, caplog: py
     keeping.cancel()
 
 
-async def test_files_that_cannot_be_used_change_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("name", ["tls.key", "tls.crt"])
+@pytest.mark.parametrize("content", [b"half a k", None], ids=["rubbish", "another's"])
+async def test_files_that_cannot_be_used_change_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, name: str, content: bytes | None
+) -> None:
     clock = VirtualClock()
     first = write(tmp_path)
     made = listener(tmp_path, clock)
     keeping = asyncio.create_task(made.keep())
-    (tmp_path / "tls.key").write_bytes(b"half a k")
+    other = dict(zip(("tls.crt", "tls.key"), certificate(), strict=True))
+    (tmp_path / name).write_bytes(content or other[name])
     with caplog.at_level(logging.ERROR):
         await eventually(lambda: caplog.records, "the complaint")
     assert "no certificate and key" in caplog.text
